@@ -125,8 +125,11 @@ export function encodeConnectorCard(card: ConnectorCard): Buffer {
   return encodeCard(CONNECTOR_CARD, card);
 }
 
-/** Throws WireError. Fields of later versions may follow those of version 1: they are not read here. */
+/** Throws WireError, `unsupported-version` when the card's first byte is another version: its layout is unknown. */
 export function decodeConnectorCard(body: Uint8Array): ConnectorCard {
+  if (body.length > 0 && body[0] !== PROTOCOL_VERSION) {
+    throw new WireError('unsupported-version', `protocol version ${body[0]} is not ${PROTOCOL_VERSION}`);
+  }
   return readFields(CONNECTOR_CARD, Buffer.from(body), 'connector card') as ConnectorCard;
 }
 

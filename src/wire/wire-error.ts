@@ -4,6 +4,7 @@
  */
 export type WireErrorCode =
   | 'unknown-frame'
+  | 'unsupported-version'
   | 'malformed-frame'
   | 'oversized-frame'
   | 'unexpected-frame'

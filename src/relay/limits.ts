@@ -1,0 +1,51 @@
+/**
+ * Numbers we chose, each with its reason. What an operator may want otherwise is an option (options.ts) with the
+ * number here as its default.
+ */
+
+/** A machine's handshake (TLS, password exchange) from accept to authenticated; no byte extends it. */
+export const MACHINE_DEADLINE_MS = 20_000;
+/** A person at the dialogue, from accept to authenticated. */
+export const PERSON_DEADLINE_MS = 60_000;
+/** First byte, for sources that are not greeted: nothing but a machine has business here. */
+export const FIRST_BYTE_DEADLINE_MS = 10_000;
+/** Longest `METHOD SP` that is waited for before bytes are judged (`OPTIONS `, `CONNECT `). */
+export const METHOD_BYTES_MAX = 8;
+
+/** Control connections are pinged this often; a reply that is later than the deadline means the peer is gone. */
+export const PING_INTERVAL_MS = 15_000;
+export const PONG_DEADLINE_MS = 30_000;
+
+/** Login tries on one line, and wrong confirmations of one customer password. */
+export const LOGIN_TRIES_MAX = 3;
+export const CONFIRMATION_TRIES_MAX = 3;
+/** After the third wrong engineer password for a session, its no-account way stays closed this long. */
+export const SESSION_CLOSED_MS = 60_000;
+
+/** How long a leg that was ended may take to send its last bytes before it is cut. */
+export const LINGER_MS = 5_000;
+/** SIGTERM to exit, at most. */
+export const STOP_DEADLINE_MS = 9_000;
+
+/** Granularity of all deadlines: the timer wheel's tick. */
+export const TICK_MS = 100;
+
+export const LISTEN_BACKLOG = 4_096;
+/** Rows of the session table and of the connection table, sized once (about 100 bytes a row). */
+export const SESSIONS_MAX = 16_384;
+export const CONNECTIONS_MAX = 32_768;
+
+/** scrypt runs in libuv's pool of four threads, which file writes share: two at once leave room for them. */
+export const STRETCH_CONCURRENT_MAX = 2;
+export const STRETCH_QUEUED_MAX = 64;
+
+/** Labels of sessions and names of accounts, in characters. */
+export const LABEL_CHARACTERS_MAX = 60;
+export const NAME_CHARACTERS_MAX = 32;
+export const PASSWORD_BYTES_MAX = 1_024;
+export const PASSWORD_CHARACTERS_MIN = 8;
+export const ACCOUNTS_MAX = 10_000;
+
+/** One request on the management socket, and what is waited for it. */
+export const CONTROL_REQUEST_BYTES_MAX = 64 * 1_024;
+export const CONTROL_REQUEST_DEADLINE_MS = 10_000;

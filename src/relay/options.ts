@@ -1,0 +1,129 @@
+/**
+ * The relay's commands and their option tables: what `relayapp` accepts, and what its help and the README say.
+ */
+import type { OptionStyle, OptionTable } from '../base/options.ts';
+
+export const STYLE: OptionStyle = { dashes: '--', hint: 'run `relayapp help`' };
+
+const HOUR_MS = 3_600_000;
+const STATE = {
+  kind: 'text',
+  value: 'DIR',
+  help: 'state directory (default $XDG_STATE_HOME/secure-telnet; /var/lib/secure-telnet for root)',
+} as const;
+
+export const SERVE_OPTIONS = {
+  listen: {
+    kind: 'list',
+    value: 'HOST:PORT',
+    help: 'where to listen; repeatable',
+    default: ['*:23', '*:80'],
+  },
+  state: STATE,
+  user: {
+    kind: 'text',
+    value: 'NAME',
+    help: 'who to become after binding, when started as root (default secure-telnet if it exists, else nobody)',
+  },
+  name: {
+    kind: 'text',
+    value: 'NAME',
+    help: "the relay's public host name, as shown to people (default: host name)",
+  },
+  telnetFrom: {
+    kind: 'list',
+    value: 'NETWORK',
+    help: 'network whose engineers may speak plain telnet; repeatable (default: loopback and private networks)',
+  },
+  greetAfter: {
+    kind: 'durationMs',
+    value: 'TIME',
+    help: 'silence after which a caller is taken for a telnet client and greeted',
+    default: 1_000,
+    min: 0,
+    max: 10_000,
+  },
+  idleTimeout: {
+    kind: 'durationMs',
+    value: 'TIME',
+    help: 'a visit without traffic ends after this; both people are warned a minute before',
+    default: HOUR_MS / 2,
+    min: 1_000,
+    max: 24 * HOUR_MS,
+  },
+  lifetime: {
+    kind: 'durationMs',
+    value: 'TIME',
+    help: 'a visit ends after this, busy or not',
+    default: 8 * HOUR_MS,
+    min: 1_000,
+    max: 168 * HOUR_MS,
+  },
+  consentTimeout: {
+    kind: 'durationMs',
+    value: 'TIME',
+    help: 'how long the customer has to answer',
+    default: 60_000,
+    min: 1_000,
+    max: 600_000,
+  },
+  waitTimeout: {
+    kind: 'durationMs',
+    value: 'TIME',
+    help: 'a connected customer without a visit is let go after this',
+    default: HOUR_MS / 2,
+    min: 1_000,
+    max: 24 * HOUR_MS,
+  },
+  verbose: { kind: 'flag', help: 'log every protocol step' },
+} as const satisfies OptionTable;
+
+export const USER_OPTIONS = {
+  state: STATE,
+  role: {
+    kind: 'choice',
+    value: 'ROLE',
+    help: 'what the account may do: engineer, observer or admin',
+    choices: ['engineer', 'observer', 'admin'],
+    default: 'engineer',
+  },
+} as const satisfies OptionTable;
+
+export const OTP_OPTIONS = {
+  state: STATE,
+  label: { kind: 'text', value: 'TEXT', help: 'what the session is about, shown in lists' },
+  ttl: {
+    kind: 'durationMs',
+    value: 'TIME',
+    help: 'how long the customer has to connect',
+    default: 600_000,
+    min: 1_000,
+    max: HOUR_MS,
+  },
+  secret: {
+    kind: 'text',
+    value: 'STRING',
+    help: "the customer's secret, chosen instead of made (4 characters or more)",
+  },
+  json: { kind: 'flag', help: 'print one JSON object' },
+} as const satisfies OptionTable;
+
+export const SESSIONS_OPTIONS = {
+  state: STATE,
+  json: { kind: 'flag', help: 'print one JSON array' },
+} as const satisfies OptionTable;
+
+export const CLOSE_OPTIONS = { state: STATE } as const satisfies OptionTable;
+
+/** Each command with its table, in the order in which the help shows them. */
+export const COMMANDS = [
+  { usage: 'relayapp serve', summary: 'run the relay', options: SERVE_OPTIONS },
+  {
+    usage: 'relayapp user add|list|passwd|disable|remove NAME',
+    summary: "manage engineers' accounts (password from terminal or standard input)",
+    options: USER_OPTIONS,
+  },
+  { usage: 'relayapp otp new', summary: 'make a one-time password for a customer', options: OTP_OPTIONS },
+  { usage: 'relayapp sessions', summary: 'list sessions', options: SESSIONS_OPTIONS },
+  { usage: 'relayapp close ID', summary: 'end a session', options: CLOSE_OPTIONS },
+] as const;

@@ -1,0 +1,73 @@
+/**
+ * The relay's state directory: where it is, that it is private, and the names of the files in it.
+ *
+ * Mode 0700, owned by the user the relay runs as; every file in it is 0600. Nothing else knows these names.
+ */
+import { chmodSync, chownSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { errorCode, OperatorError } from '../base/errors.ts';
+import type { RunAs } from './privileges.ts';
+
+export interface StateDirectory {
+  readonly path: string;
+  readonly accountsFile: string;
+  readonly keyFile: string;
+  readonly certificateFile: string;
+  readonly auditFile: string;
+  readonly controlSocket: string;
+}
+
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly homeDirectory: string;
+  readonly isRoot: boolean;
+}
+
+/** `sun_path` of a Unix socket address holds 108 bytes with its end mark (unix(7)). */
+const SOCKET_PATH_BYTES_MAX = 107;
+const DIRECTORY_MODE = 0o700;
+
+/** Names the files of the state directory; nothing is touched. Throws OperatorError when the path is too long. */
+export function locateState(
+  given: string | null,
+  { env, homeDirectory, isRoot }: Surroundings,
+): StateDirectory {
+  const fallback = isRoot ? '/var/lib' : join(homeDirectory, '.local', 'state');
+  const path = resolve(given ?? join(env['XDG_STATE_HOME'] || fallback, 'secure-telnet'));
+  const controlSocket = join(path, 'control.sock');
+  if (Buffer.byteLength(controlSocket) > SOCKET_PATH_BYTES_MAX) {
+    throw new OperatorError(
+      `the state directory's path is too long for a Unix socket: ${path}; choose a shorter --state`,
+    );
+  }
+  return {
+    path,
+    controlSocket,
+    accountsFile: join(path, 'accounts.json'),
+    keyFile: join(path, 'relay-key.pem'),
+    certificateFile: join(path, 'relay-cert.pem'),
+    auditFile: join(path, 'audit.jsonl'),
+  };
+}
+
+/**
+ * Makes the directory if need be and hands it, with what an earlier run left in it, to the user the relay will be.
+ * Throws OperatorError naming the fix when it cannot be made or read.
+ */
+export function prepareState({ path }: StateDirectory, runAs: RunAs | null): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
+    chmodSync(path, DIRECTORY_MODE);
+    const names = readdirSync(path);
+    if (runAs !== null && statSync(path).uid !== runAs.uid) {
+      for (const file of [path, ...names.map((name) => join(path, name))])
+        chownSync(file, runAs.uid, runAs.gid);
+    }
+  } catch (error) {
+    const why = errorCode(error) || 'an error';
+    throw new OperatorError(
+      `state directory ${path} cannot be used (${why}); give another with --state DIR, or mend its owner and mode`,
+      { cause: error },
+    );
+  }
+}
