@@ -21,7 +21,7 @@ export interface TextLimit {
 export function escapeText(input: string | Uint8Array, limit: TextLimit = {}): string {
   const bytes = typeof input === 'string' ? encoder.encode(input) : input;
   const cut = new Shortener(limit);
-  for (let i = 0; i < bytes.length && !cut.full; i++) cut.add(escapeByte(bytes[i]!));
+  for (let i = 0; i < bytes.length && !cut.full; i++) cut.add(escapeByte(bytes[i]));
   return cut.text;
 }
 

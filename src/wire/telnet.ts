@@ -129,17 +129,17 @@ export class TelnetScanner {
           at = this.#run(chunk, at, AFTER_IAC);
           break;
         case AFTER_IAC:
-          this.#afterIac(chunk[at++]!);
+          this.#afterIac(chunk[at++]);
           break;
         case AFTER_VERB:
           this.#state = IN_DATA;
-          this.#pieces.option(this.#verb, chunk[at++]!);
+          this.#pieces.option(this.#verb, chunk[at++]);
           break;
         case IN_SUBNEGOTIATION:
           at = this.#run(chunk, at, AFTER_IAC_IN_SUBNEGOTIATION);
           break;
         default:
-          if (this.#afterIacInSubnegotiation(chunk[at]!)) at++;
+          if (this.#afterIacInSubnegotiation(chunk[at])) at++;
       }
     }
   }
@@ -266,7 +266,7 @@ export class TelnetDecoder {
 
   #end(complete: boolean): void {
     if (!complete || this.#tooLong || this.#heldLength === 0) return;
-    this.#sink.subnegotiation(this.#held[0]!, this.#held.subarray(1, this.#heldLength));
+    this.#sink.subnegotiation(this.#held[0], this.#held.subarray(1, this.#heldLength));
   }
 }
 
