@@ -1,0 +1,34 @@
+/**
+ * Every telnet client against every telnet daemon, directly: what a visit through the relay has to equal, and the
+ * proof that the harness that checks those visits works.
+ */
+import t from 'tap';
+import { daemonPeers, startDaemon, type DaemonKind } from '../helpers/daemons.ts';
+import { skipUnless } from '../helpers/peers.ts';
+import { checkSession, leaveSite, logInAtSite } from '../helpers/site-checks.ts';
+import { clientKinds, clientPeers, Terminal, type ClientKind } from '../helpers/terminal.ts';
+
+const daemonKinds: readonly DaemonKind[] = ['inetutils', 'busybox'];
+
+t.jobs = 3;
+
+for (const daemon of daemonKinds) {
+  for (const client of clientKinds) {
+    const skip = skipUnless(...clientPeers[client], ...daemonPeers[daemon]);
+    void t.test(`${client} visits ${daemon} telnetd`, { skip, buffered: true }, async (t) => {
+      const site = await startDaemon(daemon);
+      t.teardown(() => site.stop());
+      const terminal = await Terminal.open(client, site.host, site.port);
+      t.teardown(() => terminal.stop());
+      await logInAtSite(t, terminal, site);
+      await checkSession(t, terminal, client, site);
+      leaveSite(terminal);
+      t.equal(await terminal.awaitEnd(), statusAtEnd(client), 'the visit ends with the shell');
+    });
+  }
+}
+
+/** busybox telnet takes the end of the connection for an error, always. */
+function statusAtEnd(client: ClientKind): number {
+  return client === 'busybox' ? 1 : 0;
+}
