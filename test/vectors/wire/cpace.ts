@@ -1,0 +1,128 @@
+/**
+ * Vectors of CPACE-RISTR255-SHA512 as printed in draft-irtf-cfrg-cpace-21 (appendices A and B.3) and of ristretto255
+ * encodings that must not decode, from RFC 9496, appendix A.2. Hex throughout.
+ */
+
+/** Appendix A.1.2: input and `prepend_len(input)`. */
+export const PREPEND_LEN = [
+  { input: '', output: '00' },
+  { input: '31323334', output: '0431323334' },
+  { input: range(127), output: `7f${range(127)}` },
+  { input: range(128), output: `8001${range(128)}` },
+];
+
+/** Appendix A.3.5: `transcript_ir(Ya, ADa, Yb, ADb)` over ASCII texts. */
+export const TRANSCRIPT_IR = [
+  { parts: ['123', 'PartyA', '234', 'PartyB'], output: '03313233065061727479410332333406506172747942' },
+  { parts: ['3456', 'PartyA', '2345', 'PartyB'], output: '043334353606506172747941043233343506506172747942' },
+];
+
+/** Appendices B.3.1 to B.3.6. */
+export const RUN = {
+  prs: '50617373776f7264',
+  ci: '0b415f696e69746961746f720b425f726573706f6e646572',
+  sid: '7e4b4791d6a8ef019b936c79fb7f2c57',
+  generatorString:
+    '11435061636552697374726574746f3235350850617373776f726464' +
+    '00000000000000000000000000000000000000000000000000000000' +
+    '00000000000000000000000000000000000000000000000000000000' +
+    '00000000000000000000000000000000000000000000000000000000' +
+    '00000000000000000000000000000000180b415f696e69746961746f' +
+    '720b425f726573706f6e646572107e4b4791d6a8ef019b936c79fb7f' +
+    '2c57',
+  hashResult:
+    'da6d3ddc8802fca9058755ffd3ebde08a9c2c74945901a258482a288' +
+    'b6663af06bf645c93cd1c51512307199c80e84908916d983b34af772' +
+    '05f90851a657ee27',
+  g: '222b6b195fe84b1652badb6f6a3ae3d24341e7306967f0b8115b40d5698c7e56',
+  ada: '414461',
+  ya: 'da3d23700a9e5699258aef94dc060dfda5ebb61f02a5ea77fad53f4ff0976d08',
+  shareA: 'd6bac480f2c386c394efc7c47adb9925dcd2630b64f240c50f8d0eec482b9157',
+  adb: '414462',
+  yb: 'd2316b454718c35362d83d69df6320f38578ed5984651435e2949762d900b80d',
+  shareB: '3ea7e0b19560d7c0b0f5734f63b955286dfa8232b5ebe63324e2d9e7433f7258',
+  k: '80b69a8a76457ab6a4d7f887a4bf6b55a2f80ac19c333f917a05fc9887c8b40f',
+  transcriptIr:
+    '20d6bac480f2c386c394efc7c47adb9925dcd2630b64f240c50f8d0e' +
+    'ec482b915703414461203ea7e0b19560d7c0b0f5734f63b955286dfa' +
+    '8232b5ebe63324e2d9e7433f725803414462',
+  iskIr:
+    'b69effbf61b51d56401c0f65601abe428de8206feaaf0e32198896dc' +
+    'ae7b35cd2b38950a39dfd5d4a79164614c2984f7daa460b588c1e80c' +
+    '3fa2068af7900447',
+  transcriptOc:
+    '6f6320d6bac480f2c386c394efc7c47adb9925dcd2630b64f240c50f' +
+    '8d0eec482b915703414461203ea7e0b19560d7c0b0f5734f63b95528' +
+    '6dfa8232b5ebe63324e2d9e7433f725803414462',
+  iskSy:
+    '544199d71f62f8d9a1fee55727e24fe4a45844593c2b6013c4fa3969' +
+    'd0e5debb2244675c0b43397cbb68d342b01fc0f98fc961469a25134d' +
+    'e9f0f813c1a57476',
+};
+
+/** Appendices B.3.10 and B.3.11. */
+export const SCALAR_MULT = {
+  s: '7cd0e075fa7955ba52c02759a6c90dbbfc10e6d40aea8d283e407d88cf538a05',
+  x: '2c3c6b8c4f3800e7aef6864025b4ed79bd599117e427c41bd47d93d654b4a51c',
+  result: '7c13645fe790a468f62c39beb7388e541d8405d1ade69d1778c5fe3e7f6b600e',
+  invalid: '2b3c6b8c4f3800e7aef6864025b4ed79bd599117e427c41bd47d93d654b4a51c',
+  identity: '0000000000000000000000000000000000000000000000000000000000000000',
+};
+
+/** RFC 9496, appendix A.2. */
+export const INVALID_ENCODINGS = {
+  'not canonical': [
+    '00ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff',
+    'ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+    'f3ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+    'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  ],
+  negative: [
+    '0100000000000000000000000000000000000000000000000000000000000000',
+    '01ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+    'ed57ffd8c914fb201471d1c3d245ce3c746fcbe63a3679d51b6a516ebebe0e20',
+    'c34c4e1826e5d403b78e246e88aa051c36ccf0aafebffe137d148a2bf9104562',
+    'c940e5a4404157cfb1628b108db051a8d439e1a421394ec4ebccb9ec92a8ac78',
+    '47cfc5497c53dc8e61c91d17fd626ffb1c49e2bca94eed052281b510b1117a24',
+    'f1c6165d33367351b0da8f6e4511010c68174a03b6581212c71c0e1d026c3c72',
+    '87260f7a2f12495118360f02c26a470f450dadf34a413d21042b43b9d93e1309',
+  ],
+  'of no square x': [
+    '26948d35ca62e643e26a83177332e6b6afeb9d08e4268b650f1f5bbd8d81d371',
+    '4eac077a713c57b4f4397629a4145982c661f48044dd3f96427d40b147d9742f',
+    'de6a7b00deadc788eb6b6c8d20c0ae96c2f2019078fa604fee5b87d6e989ad7b',
+    'bcab477be20861e01e4a0e295284146a510150d9817763caf1a6f4b422d67042',
+    '2a292df7e32cababbd9de088d1d1abec9fc0440f637ed2fba145094dc14bea08',
+    'f4a9e534fc0d216c44b218fa0c42d99635a0127ee2e53c712f70609649fdff22',
+    '8268436f8c4126196cf64b3c7ddbda90746a378625f9813dd9b8457077256731',
+    '2810e5cbc2cc4d4eece54f61c6f69758e289aa7ab440b3cbeaa21995c2f4232b',
+  ],
+  'of negative xy': [
+    '3eb858e78f5a7254d8c9731174a94f76755fd3941c0ac93735c07ba14579630e',
+    'a45fdc55c76448c049a1ab33f17023edfb2be3581e9c7aade8a6125215e04220',
+    'd483fe813c6ba647ebbfd3ec41adca1c6130c2beeee9d9bf065c8d151c5f396e',
+    '8a2e1d30050198c65a54483123960ccc38aef6848e1ec8f5f780e8523769ba32',
+    '32888462f8b486c68ad7dd9610be5192bbeaf3b443951ac1a8118419d9fa097b',
+    '227142501b9d4355ccba290404bde41575b037693cef1f438c47f8fbf35d1165',
+    '5c37cc491da847cfeb9281d407efc41e15144c876e0170b499a96a22ed31e01e',
+    '445425117cb8c90edcbc7c1cc0e74f747f2c1efa5630a967c64f287792a48a4b',
+  ],
+  'of y = 0': ['ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f'],
+};
+
+/** The eight points of order 1, 2, 4 and 8 of edwards25519, compressed: none may act as a share. */
+export const LOW_ORDER_EDWARDS = [
+  '0100000000000000000000000000000000000000000000000000000000000000',
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  '0000000000000000000000000000000000000000000000000000000000000000',
+  '0000000000000000000000000000000000000000000000000000000000000080',
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa',
+];
+
+/** `bytes(range(n))` */
+function range(length: number): string {
+  return Buffer.from(Array.from({ length }, (_, i) => i)).toString('hex');
+}
