@@ -1,13 +1,14 @@
 /**
  * Line editing for the engineer's dialogue: typed bytes in, echo and finished lines out.
  *
- * Input becomes keys at once (`Keys`: UTF-8, line ends, escape sequences, whatever the chunks); keys wait until
+ * Input becomes keys at once (`TypedKeys`: UTF-8, line ends, escape sequences, whatever the chunks); keys wait until
  * a line is asked for. So type-ahead never shows a password: nothing is echoed before `prompt` says how, and after
  * each line the editor stops until the next `prompt`. Bounded: a line to `maxBytes`, type-ahead to
  * `maxTypeAheadKeys`. Pure; the dialogue owns one per connection and feeds it `EngineerTelnet`'s `typed`.
  */
 import { checkInteger } from '../base/check.ts';
 import { columnsOf } from '../base/text.ts';
+import { KEY, TypedKeys } from './typed-keys.ts';
 
 export interface LineSink {
   /** Bytes for the client, only while `echoing`. */
@@ -28,19 +29,13 @@ export interface LineLimits {
 }
 
 const BEL = '\x07';
-const ENTER = '\r';
-const INTERRUPT = '\x03';
-const END = '\x04';
-const BACKSPACE = '\x7f';
-const ERASE_LINE = '\x15';
-const ERASE_WORD = '\x17';
 const RUB_OUT = '\b \b';
 
 export class LineEditor {
   readonly #sink: LineSink;
   readonly #maxBytes: number;
   readonly #maxTypeAheadKeys: number;
-  readonly #keys = new Keys((key) => this.#typed(key));
+  readonly #keys = new TypedKeys((key) => this.#typed(key));
   #waiting: string[] = [];
   #asked = false;
   /** The rest of the chunk in hand is to be forgotten. */
@@ -85,7 +80,7 @@ export class LineEditor {
   }
 
   #typed(key: string): void {
-    if (key === INTERRUPT) return this.#interrupt();
+    if (key === KEY.INTERRUPT) return this.#interrupt();
     if (this.#discarding || this.#waiting.length >= this.#maxTypeAheadKeys) return;
     this.#waiting.push(key);
     this.#drain();
@@ -97,15 +92,15 @@ export class LineEditor {
 
   #edit(key: string): void {
     switch (key) {
-      case ENTER:
+      case KEY.ENTER:
         return this.#finish();
-      case BACKSPACE:
+      case KEY.BACKSPACE:
         return this.#rubOut(this.#line.length - 1);
-      case ERASE_LINE:
+      case KEY.ERASE_LINE:
         return this.#rubOut(0);
-      case ERASE_WORD:
+      case KEY.ERASE_WORD:
         return this.#rubOut(this.#wordStart());
-      case END:
+      case KEY.END:
         return this.#end();
       default:
         return this.#insert(key);
@@ -168,147 +163,5 @@ export class LineEditor {
     const echo = this.#echo;
     this.#echo = '';
     if (this.echoing && echo !== '') this.#sink.echo(Buffer.from(echo));
-  }
-}
-
-const PLAIN = 0;
-const AFTER_CR = 1;
-const AFTER_ESC = 2;
-const IN_CSI_FIRST = 3;
-const IN_CSI = 4;
-const ONE_MORE = 5;
-const IN_STRING = 6;
-const IN_STRING_ESC = 7;
-
-const LF = 0x0a;
-const CR = 0x0d;
-const ESC = 0x1b;
-const DEL = 0x7f;
-/** Second bytes of ESC ] (OSC), P (DCS), X (SOS), ^ (PM), _ (APC): answers of terminals, ended by BEL or ESC \. */
-const STRING_OPENERS = new Set([0x5d, 0x50, 0x58, 0x5e, 0x5f]);
-
-/**
- * Bytes to keys: a key is one printable character, or one of the controls above. CR LF, CR NUL, CR and LF are one
- * Enter each (RFC 854; a client in the wrong mode sends any of them). Escape sequences (arrow and function keys)
- * are swallowed whole, but a control within one ends it and counts. Invalid UTF-8 is ignored.
- */
-class Keys {
-  readonly #onKey: (key: string) => void;
-  readonly #utf8 = new Utf8((character) => this.#onKey(character));
-  #state = PLAIN;
-
-  constructor(onKey: (key: string) => void) {
-    this.#onKey = onKey;
-  }
-
-  push(bytes: Uint8Array): void {
-    for (const byte of bytes) {
-      if (byte < 0x20 || byte === DEL) this.#control(byte);
-      else this.#printable(byte);
-    }
-  }
-
-  #control(byte: number): void {
-    const before = this.#state;
-    this.#state = byte === CR ? AFTER_CR : byte === ESC ? afterEscape(before) : PLAIN;
-    this.#utf8.reset();
-    switch (byte) {
-      case CR:
-        return this.#onKey(ENTER);
-      case LF:
-        return before === AFTER_CR ? undefined : this.#onKey(ENTER);
-      case 0x08:
-      case DEL:
-        return this.#onKey(BACKSPACE);
-      case 0x03:
-      case 0x04:
-      case 0x15:
-      case 0x17:
-        return this.#onKey(String.fromCharCode(byte));
-    }
-  }
-
-  #printable(byte: number): void {
-    switch (this.#state) {
-      case AFTER_ESC:
-        this.#state = stateAfterEscape(byte);
-        return;
-      case IN_CSI_FIRST:
-        // The Linux console sends ESC [ [ A for F1.
-        this.#state = byte === 0x5b ? ONE_MORE : byte >= 0x40 ? PLAIN : IN_CSI;
-        return;
-      case IN_CSI:
-        if (byte >= 0x40) this.#state = PLAIN;
-        return;
-      case ONE_MORE:
-        this.#state = PLAIN;
-        return;
-      case IN_STRING:
-        return;
-      case IN_STRING_ESC:
-        this.#state = byte === 0x5c ? PLAIN : IN_STRING;
-        return;
-      default:
-        this.#state = PLAIN;
-        this.#utf8.push(byte);
-    }
-  }
-}
-
-function afterEscape(before: number): number {
-  return before === IN_STRING || before === IN_STRING_ESC ? IN_STRING_ESC : AFTER_ESC;
-}
-
-function stateAfterEscape(byte: number): number {
-  if (byte === 0x5b) return IN_CSI_FIRST;
-  if (byte === 0x4f) return ONE_MORE;
-  return STRING_OPENERS.has(byte) ? IN_STRING : PLAIN;
-}
-
-/** UTF-8 (RFC 3629) byte by byte; whatever is not well formed is left out, C1 controls too. */
-class Utf8 {
-  readonly #onCharacter: (character: string) => void;
-  #missing = 0;
-  #codePoint = 0;
-  /** Smallest value that needs this many bytes: a lower one was written too long. */
-  #least = 0;
-
-  constructor(onCharacter: (character: string) => void) {
-    this.#onCharacter = onCharacter;
-  }
-
-  reset(): void {
-    this.#missing = 0;
-  }
-
-  push(byte: number): void {
-    if (byte >= 0x80 && byte < 0xc0) this.#continue(byte);
-    else this.#start(byte);
-  }
-
-  #start(byte: number): void {
-    this.#missing = 0;
-    if (byte < 0x80) this.#onCharacter(String.fromCharCode(byte));
-    else if (byte < 0xe0) this.#expect(1, byte & 0x1f, 0xa0);
-    else if (byte < 0xf0) this.#expect(2, byte & 0x0f, 0x800);
-    else if (byte < 0xf5) this.#expect(3, byte & 0x07, 0x10000);
-  }
-
-  #expect(missing: number, bits: number, least: number): void {
-    this.#missing = missing;
-    this.#codePoint = bits;
-    this.#least = least;
-  }
-
-  #continue(byte: number): void {
-    if (this.#missing === 0) return;
-    this.#codePoint = (this.#codePoint << 6) | (byte & 0x3f);
-    this.#missing--;
-    if (this.#missing === 0 && this.#wellFormed()) this.#onCharacter(String.fromCodePoint(this.#codePoint));
-  }
-
-  #wellFormed(): boolean {
-    const code = this.#codePoint;
-    return code >= this.#least && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
   }
 }
