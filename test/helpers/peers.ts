@@ -21,6 +21,10 @@ export function peerPath(name: PeerName): string {
   return path;
 }
 
+export function isThere(...names: readonly PeerName[]): boolean {
+  return names.every((name) => paths[name]);
+}
+
 /** For tap's `skip`: false if every peer is there (or in CI, where missing is failing), else which is missing. */
 export function skipUnless(...names: readonly PeerName[]): string | false {
   const missing = names.filter((name) => !paths[name]);

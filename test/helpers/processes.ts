@@ -30,7 +30,9 @@ process.on('exit', () => {
   for (const running of live) running.signalGroup('SIGKILL');
 });
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-  process.once(signal, () => process.exit(1));
+  process.once(signal, () => {
+    if (process.listenerCount(signal) === 0) process.exit(1); // nobody else ends the program in better order
+  });
 }
 
 export class RunningProcess {
