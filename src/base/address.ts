@@ -17,7 +17,7 @@ const HOST_CHARACTERS_MAX = 253;
 /** Returns null when `text` is not a host with an optional port from 0 to 65535. */
 export function parseHostPort(text: string, defaultPort: number): HostPort | null {
   const match = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text) ?? /^([^:]+)(?::(\d{1,5}))?$/.exec(text);
-  const host = match ? match[1]! : text;
+  const host = match ? match[1] : text;
   const port = match?.[2] === undefined ? defaultPort : Number(match[2]);
   const named =
     /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$/.test(host) && host.length <= HOST_CHARACTERS_MAX;

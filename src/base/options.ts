@@ -66,7 +66,7 @@ export function parseOptions<const T extends OptionTable>(
   const given = new Map<string, string[]>();
   const operands: string[] = [];
   for (let i = 0; i < argv.length; i++) {
-    const argument = argv[i]!;
+    const argument = argv[i];
     if (argument === '--') {
       operands.push(...argv.slice(i + 1));
       break;
@@ -76,7 +76,7 @@ export function parseOptions<const T extends OptionTable>(
       continue;
     }
     const { key, inline } = findOption(table, argument, style);
-    const spec = table[key]!;
+    const spec = table[key];
     if (spec.kind === 'flag') {
       if (inline !== null) throw new OperatorError(`${spelling(key, style)} takes no value`);
       remember(given, key, spec, '', style);

@@ -22,6 +22,8 @@ export const CONFIRMATION_TRIES_MAX = 3;
 /** After the third wrong engineer password for a session, its no-account way stays closed this long. */
 export const SESSION_CLOSED_MS = 60_000;
 
+/** A telnet client answers a mark in a round trip; one that has not after this never will. */
+export const SYNC_MS = 1_000;
 /** How long a leg that was ended may take to send its last bytes before it is cut. */
 export const LINGER_MS = 5_000;
 /** SIGTERM to exit, at most. */

@@ -103,7 +103,7 @@ export const OTP_OPTIONS = {
   secret: {
     kind: 'text',
     value: 'STRING',
-    help: "the customer's secret, chosen instead of made (4 characters or more)",
+    help: "the customer's secret, chosen instead of made (4 characters or more; - asks)",
   },
   json: { kind: 'flag', help: 'print one JSON object' },
 } as const satisfies OptionTable;

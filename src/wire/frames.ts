@@ -115,7 +115,7 @@ export function encodeFrame<N extends FrameName>(name: N, fields: FrameFields<N>
 
 /** Decodes type and payload, without the length. Throws WireError. */
 export function decodeFrame(body: Buffer): Frame {
-  const name = NAME_BY_TYPE.get(body[0]!);
+  const name = NAME_BY_TYPE.get(body[0]);
   if (name === undefined) throw new WireError('unknown-frame', `frame type ${body[0]} is not known`);
   const fields = readFields(FRAMES[name].fields, body.subarray(1), name);
   return { name, ...fields } as unknown as Frame;

@@ -312,3 +312,12 @@ export function escapeData(bytes: Uint8Array): Uint8Array {
 function namesOf(numbers: Readonly<Record<string, number>>): ReadonlyMap<number, string> {
   return new Map(Object.entries(numbers).map(([name, number]) => [number, name.replaceAll('_', '-')]));
 }
+
+/** Whether a chunk holds nothing but IAC NOP, the keepalive of telnet clients: it is no activity. */
+export function isOnlyNop(chunk: Uint8Array): boolean {
+  if (chunk.length === 0 || chunk.length % 2 !== 0 || chunk[0] !== IAC) return false;
+  for (let at = 0; at < chunk.length; at += 2) {
+    if (chunk[at] !== IAC || chunk[at + 1] !== COMMAND.NOP) return false;
+  }
+  return true;
+}

@@ -1,0 +1,84 @@
+/**
+ * What an administrator can order, over the management socket. Each order checks its own arguments, because whoever
+ * writes to the socket need not be our client; each change is in the audit file.
+ */
+import type { Clock } from '../base/clock.ts';
+import { OperatorError } from '../base/errors.ts';
+import { ROLES, type Accounts } from './accounts.ts';
+import type { Audit } from './audit.ts';
+import type { RequestName, Requests } from './control-protocol.ts';
+import type { Inviter } from './inviter.ts';
+import type { Sessions } from './sessions.ts';
+
+export interface AdministrationHost {
+  readonly accounts: Accounts;
+  readonly audit: Audit;
+  readonly inviter: Inviter;
+  readonly sessions: Sessions;
+}
+
+type Orders = {
+  readonly [N in RequestName]: (
+    request: Requests[N]['request'],
+  ) => Promise<Requests[N]['answer']> | Requests[N]['answer'];
+};
+
+const TTL_MS_MAX = 3_600_000;
+
+/** The orders as a table by name. They throw or reject with OperatorError or StretchingBusy. */
+export function makeOrders({ accounts, audit, inviter, sessions }: AdministrationHost, clock: Clock): Orders {
+  const changed = (act: string, name: string): null => {
+    audit.record('account-changed', { act, name });
+    return null;
+  };
+  return {
+    'user-add': async ({ name, role, password }) => {
+      if (!ROLES.includes(role)) throw new OperatorError(`a role is one of ${ROLES.join(', ')}`);
+      await accounts.add(text('name', name), role, text('password', password));
+      return changed('add', name);
+    },
+    'user-list': () => accounts.list(),
+    'user-passwd': async ({ name, password }) => {
+      await accounts.setPassword(text('name', name), text('password', password));
+      return changed('passwd', name);
+    },
+    'user-disable': ({ name }) => {
+      accounts.disable(text('name', name));
+      return changed('disable', name);
+    },
+    'user-remove': ({ name }) => {
+      accounts.remove(text('name', name));
+      return changed('remove', name);
+    },
+    'otp-new': async ({ label, ttlMs, secret }) => {
+      if (!(ttlMs > 0 && ttlMs <= TTL_MS_MAX)) throw new OperatorError('a password lives at most an hour');
+      const chosen = secret === null ? null : text('secret', secret);
+      const invited = await inviter.invite({
+        label: text('label', label),
+        owner: null,
+        ttlMs,
+        secret: chosen,
+      });
+      return {
+        session: invited.session.id,
+        customerPassword: invited.customerPassword,
+        engineerPassword: invited.engineerPassword,
+        expiresAt: new Date(clock.wallNow() + invited.ttlMs).toISOString(),
+      };
+    },
+    sessions: () => sessions.list(),
+    close: ({ session: id }) => {
+      const session = sessions.byId(text('session', id));
+      if (!session)
+        throw new OperatorError(`there is no session ${JSON.stringify(id)}; see: relayapp sessions`);
+      audit.record('session-closed', { session: id });
+      sessions.close(session);
+      return null;
+    },
+  };
+}
+
+function text(field: string, value: unknown): string {
+  if (typeof value !== 'string') throw new OperatorError(`the request lacks its ${field}`);
+  return value;
+}

@@ -1,0 +1,139 @@
+/**
+ * The management commands of `relayapp`: each reads its options, asks the running relay, and returns what to print.
+ */
+import { OperatorError } from '../base/errors.ts';
+import { helpText, parseOptions } from '../base/options.ts';
+import { readSecret, type Terminal } from '../base/terminal.ts';
+import { escapeText } from '../base/text.ts';
+import { request } from './control-client.ts';
+import { CLOSE_OPTIONS, COMMANDS, OTP_OPTIONS, SESSIONS_OPTIONS, STYLE, USER_OPTIONS } from './options.ts';
+import { locateState, type Surroundings } from './state-directory.ts';
+
+export interface CommandSurroundings extends Surroundings {
+  readonly terminal: Terminal;
+}
+
+type Command = (argv: readonly string[], surroundings: CommandSurroundings) => Promise<string>;
+
+const COMMAND_BY_NAME: ReadonlyMap<string, Command> = new Map([
+  ['user', user],
+  ['otp', otp],
+  ['sessions', sessions],
+  ['close', close],
+]);
+
+/** What the command prints. Rejects with OperatorError. */
+export function runCommand(
+  name: string,
+  argv: readonly string[],
+  surroundings: CommandSurroundings,
+): Promise<string> {
+  const command = COMMAND_BY_NAME.get(name);
+  if (!command)
+    throw new OperatorError(`there is no command ${JSON.stringify(name.slice(0, 40))}; ${STYLE.hint}`);
+  return command(argv, surroundings);
+}
+
+export function helpRelay(): string {
+  const sections = COMMANDS.map(
+    ({ usage, summary, options }) => `${usage}\n    ${summary}\n${helpText(options, STYLE)}\n`,
+  );
+  return `relayapp: the relay of secure-telnet\n\n${sections.join('\n')}\nTimes are written 500ms, 30s, 10m or 8h.\n`;
+}
+
+async function user(argv: readonly string[], surroundings: CommandSurroundings): Promise<string> {
+  const { options, operands } = parseOptions(USER_OPTIONS, argv, STYLE);
+  const [act, name, ...more] = operands;
+  const path = socketPath(options.state, surroundings);
+  if (act === 'list' && name === undefined) return userList(path);
+  if (!act || !['add', 'passwd', 'disable', 'remove'].includes(act) || !name || more.length > 0) {
+    throw new OperatorError(
+      'usage: relayapp user add|list|passwd|disable|remove NAME [--role engineer|observer|admin]',
+    );
+  }
+  switch (act) {
+    case 'add': {
+      const password = await readSecret(surroundings.terminal, `Password for ${escapeText(name)}: `);
+      await request(path, 'user-add', { name, role: options.role, password });
+      return `account ${name} added, role ${options.role}\n`;
+    }
+    case 'passwd':
+      await request(path, 'user-passwd', {
+        name,
+        password: await readSecret(surroundings.terminal, 'New password: '),
+      });
+      return `password of ${name} changed\n`;
+    case 'disable':
+      await request(path, 'user-disable', { name });
+      return `account ${name} disabled\n`;
+    default:
+      await request(path, 'user-remove', { name });
+      return `account ${name} removed\n`;
+  }
+}
+
+async function userList(path: string): Promise<string> {
+  const accounts = await request(path, 'user-list', {});
+  const rows = accounts.map(({ name, role, disabled }) => [name, role, disabled ? 'disabled' : 'enabled']);
+  return table([['NAME', 'ROLE', 'STATE'], ...rows]);
+}
+
+async function otp(argv: readonly string[], surroundings: CommandSurroundings): Promise<string> {
+  const { options, operands } = parseOptions(OTP_OPTIONS, argv, STYLE);
+  if (operands.length !== 1 || operands[0] !== 'new')
+    throw new OperatorError(`usage: relayapp otp new; ${STYLE.hint}`);
+  const made = await request(socketPath(options.state, surroundings), 'otp-new', {
+    label: options.label ?? '',
+    ttlMs: options.ttl,
+    secret: options.secret === '-' ? await readSecret(surroundings.terminal, 'Secret: ') : options.secret,
+  });
+  if (options.json) return `${JSON.stringify(made)}\n`;
+  return table([
+    ['session', made.session],
+    ['customer password', made.customerPassword],
+    ['engineer password', made.engineerPassword],
+    ['good until', made.expiresAt],
+  ]);
+}
+
+async function sessions(argv: readonly string[], surroundings: CommandSurroundings): Promise<string> {
+  const { options } = parseOptions(SESSIONS_OPTIONS, argv, STYLE);
+  const list = await request(socketPath(options.state, surroundings), 'sessions', {});
+  if (options.json) return `${JSON.stringify(list)}\n`;
+  const rows = list.map((view) => [
+    view.session,
+    view.state,
+    view.owner ?? '-',
+    view.customer === null ? '-' : `${view.customer} (${escapeText(view.target ?? '')})`,
+    view.engineer ?? '-',
+    `${view.bytesFromEngineer}/${view.bytesFromDaemon}`,
+    escapeText(view.label),
+  ]);
+  return table([['SESSION', 'STATE', 'OWNER', 'CUSTOMER', 'ENGINEER', 'BYTES', 'LABEL'], ...rows]);
+}
+
+async function close(argv: readonly string[], surroundings: CommandSurroundings): Promise<string> {
+  const { options, operands } = parseOptions(CLOSE_OPTIONS, argv, STYLE);
+  const [session, ...more] = operands;
+  if (!session || more.length > 0)
+    throw new OperatorError('usage: relayapp close ID; see: relayapp sessions');
+  await request(socketPath(options.state, surroundings), 'close', { session });
+  return `session ${session} closed\n`;
+}
+
+function socketPath(state: string | null, surroundings: Surroundings): string {
+  return locateState(state, surroundings).controlSocket;
+}
+
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column]!))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}

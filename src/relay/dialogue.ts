@@ -1,0 +1,247 @@
+/**
+ * What the relay says to an engineer and what may be typed: login, `relay> ` commands, and the way into a visit.
+ *
+ * Reads top-down like the conversation. It holds no rule of sessions: it seats the engineer (`Seat`), waits, and
+ * shows what came of it. A hang-up at any point surfaces as LineClosed and ends the conversation.
+ */
+import { durationText } from '../base/options.ts';
+import { visibleText } from '../base/text.ts';
+import { errorText, OperatorError } from '../base/errors.ts';
+import type { Splice } from '../stream/splice.ts';
+import type { Leg } from '../stream/leg.ts';
+import { outcomeRow, type Outcome } from '../wire/outcomes.ts';
+import type { Account } from './accounts.ts';
+import type { Inviter } from './inviter.ts';
+import type { EngineerLine } from './engineer-line.ts';
+import { Interrupted, LineClosed } from './engineer-line.ts';
+import { LABEL_CHARACTERS_MAX, LOGIN_TRIES_MAX } from './limits.ts';
+import { checkLogin, type Caller, type LoginDesk } from './login.ts';
+import type { EngineerSeat, Session } from './session.ts';
+import type { SessionView } from './sessions.ts';
+import { StretchingBusy } from './stretching.ts';
+
+export interface DialogueHost extends LoginDesk {
+  readonly relayName: string;
+  readonly inviter: Inviter;
+  readonly isStopping: boolean;
+  /** How long a prompt may stand without a line. */
+  readonly promptIdleMs: number;
+}
+
+const HELP = `Commands:
+  new [label]   make a one-time password for a customer, wait for the customer, connect
+  list          show sessions
+  open ID       connect to the customer of a session
+  help          this text
+  quit          hang up
+^C goes back to the prompt while you wait. ^U clears the line.
+`;
+
+/** Holds the conversation on `line` until one side hangs up. Never rejects. */
+export async function converse(line: EngineerLine, host: DialogueHost): Promise<void> {
+  try {
+    line.greet();
+    line.print(`secure-telnet relay ${host.relayName}\n\n`);
+    const caller = await logIn(line, host);
+    if (caller === null) return line.hangUp();
+    line.timer.cancel();
+    if (caller.kind === 'account') await serveAccount(line, host, caller.account);
+    else await serveSession(line, host, caller.session);
+    line.hangUp();
+  } catch (error) {
+    if (!(error instanceof LineClosed)) throw error;
+  }
+}
+
+/** Three tries, one answer for whatever was wrong. The deadline for all of it was armed at accept. */
+async function logIn(line: EngineerLine, host: DialogueHost): Promise<Caller | null> {
+  for (let tries = 0; tries < LOGIN_TRIES_MAX;) {
+    try {
+      const name = (await line.ask('relay login: ')).trim();
+      if (name === '') continue;
+      const password = await line.ask('Password: ', { hidden: true });
+      tries += 1;
+      const caller = await line.waitFor(checkLogin(host, name, password, line.leg.remoteAddress));
+      if (caller) return caller;
+      line.print('Login incorrect\n');
+    } catch (error) {
+      if (error instanceof StretchingBusy) line.print(`${error.message}\n`);
+      else if (error instanceof Interrupted) line.print('\n');
+      else throw error;
+    }
+  }
+  return null;
+}
+
+async function serveAccount(line: EngineerLine, host: DialogueHost, account: Account): Promise<void> {
+  line.print(`Welcome, ${account.name}. Type help for the commands.\n`);
+  while (!host.isStopping) {
+    try {
+      line.timer.armIn(host.promptIdleMs, () => line.hangUp());
+      const words = (await line.ask('relay> ')).trim().split(/\s+/);
+      line.timer.cancel();
+      if (!host.accounts.isEnabled(account.name)) return line.print('This account was disabled.\n');
+      const [command = '', ...rest] = words;
+      if (command === 'quit' || command === 'exit' || command === 'logout') return;
+      await obey(line, host, account, command, rest.join(' '));
+    } catch (error) {
+      if (error instanceof Interrupted) line.print('\n');
+      else if (error instanceof OperatorError) line.print(`${errorText(error)}\n`);
+      else throw error;
+    }
+  }
+}
+
+async function obey(
+  line: EngineerLine,
+  host: DialogueHost,
+  account: Account,
+  command: string,
+  rest: string,
+): Promise<void> {
+  switch (command) {
+    case '':
+      return;
+    case 'new':
+      return refusesObserver(line, account) ? undefined : makeNew(line, host, account, rest);
+    case 'list':
+      return line.print(listText(host.sessions.list(account.role === 'admin' ? null : account.name)));
+    case 'open':
+      return refusesObserver(line, account) ? undefined : open(line, host, account, rest);
+    case 'help':
+    case '?':
+      return line.print(HELP);
+    default:
+      return line.print(`There is no command ${visibleText(command)}; type help.\n`);
+  }
+}
+
+function refusesObserver(line: EngineerLine, account: Account): boolean {
+  if (account.role !== 'observer') return false;
+  line.print('An observer cannot make or open sessions.\n');
+  return true;
+}
+
+async function makeNew(
+  line: EngineerLine,
+  host: DialogueHost,
+  account: Account,
+  label: string,
+): Promise<void> {
+  const { session, customerPassword, ttlMs } = await line.waitFor(
+    host.inviter.invite({ label: label.slice(0, LABEL_CHARACTERS_MAX), owner: account.name }),
+  );
+  line.print(
+    `Session ${session.id}. One-time password for the customer, good for ${durationText(ttlMs)}:\n\n`,
+  );
+  line.print(`    ${customerPassword}\n\n`);
+  line.print(
+    `The customer runs:\n\n    tndconnect -host ${host.relayName} -password ${customerPassword}\n\n`,
+  );
+  await visit(line, host, session, account.name, true);
+}
+
+async function open(line: EngineerLine, host: DialogueHost, account: Account, id: string): Promise<void> {
+  const session = host.sessions.byId(id.trim());
+  const isVisible = session !== null && (account.role === 'admin' || session.owner === account.name);
+  if (!isVisible) return line.print(`There is no session ${visibleText(id)}; type list.\n`);
+  await visit(line, host, session, account.name, true);
+}
+
+/** The original's way: straight to the daemon's login screen, and the line closes after the visit. */
+async function serveSession(line: EngineerLine, host: DialogueHost, session: Session): Promise<void> {
+  try {
+    await visit(line, host, session, 'the holder of the engineer password', false);
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+  }
+}
+
+/** Waits for the customer, asks for consent, and returns when the visit is over and the line is ours again. */
+async function visit(
+  line: EngineerLine,
+  host: DialogueHost,
+  session: Session,
+  who: string,
+  returns: boolean,
+): Promise<void> {
+  const { sessions } = host;
+  if (sessions.stateOf(session) === 'awaitingCustomer')
+    line.print('Waiting for the customer (^C to stop)...\n');
+  const came = await line.waitFor(sessions.customerOf(session));
+  if (came !== 'customer') return line.print(`${outcomeRow(came).forEngineer}\n`);
+  const seat = new Seat(line, who, returns);
+  if (!sessions.engineerArrived(session, seat))
+    return line.print('Somebody else is working on this session.\n');
+  try {
+    const outcome = await line.waitFor(seat.outcome);
+    if (seat.wasSpliced) line.takeBack();
+    line.print(`\n${outcomeRow(outcome).forEngineer} (${outcome})\n`);
+    if (returns) await line.resync();
+  } catch (error) {
+    sessions.engineerLeft(session, seat);
+    if (error instanceof Interrupted) await line.resync();
+    throw error;
+  }
+}
+
+/** This line as the engineer of a session. */
+class Seat implements EngineerSeat {
+  readonly who: string;
+  readonly returns: boolean;
+  readonly outcome: Promise<Outcome>;
+  wasSpliced = false;
+  readonly #line: EngineerLine;
+  #resolve!: (outcome: Outcome) => void;
+
+  constructor(line: EngineerLine, who: string, returns: boolean) {
+    this.#line = line;
+    this.who = who;
+    this.returns = returns;
+    this.outcome = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  get from(): string {
+    return this.#line.leg.remoteAddress;
+  }
+
+  get over(): string {
+    return this.#line.over;
+  }
+
+  get leg(): Leg {
+    return this.#line.leg;
+  }
+
+  tell(text: string): void {
+    this.#line.print(this.wasSpliced ? `\n[relay: ${text}]\n` : `${text}\n`);
+  }
+
+  startSync(done: () => void): void {
+    this.#line.startSync(done);
+  }
+
+  syncExpired(): void {
+    this.#line.syncExpired();
+  }
+
+  join(splice: Splice): void {
+    this.wasSpliced = true;
+    this.#line.join(splice);
+  }
+
+  sessionOver(outcome: Outcome): void {
+    this.#resolve(outcome);
+  }
+}
+
+function listText(sessions: readonly SessionView[]): string {
+  if (sessions.length === 0) return 'No sessions.\n';
+  const rows = sessions.map(({ session, state, customer, target, engineer, label }) => {
+    const where = customer === null ? '-' : `${customer} (${visibleText(target ?? '')})`;
+    return `${session}  ${state.padEnd(19)}  ${where.padEnd(28)}  ${(engineer ?? '-').padEnd(20)}  ${label}`;
+  });
+  return `${['SESSION    STATE                CUSTOMER                      ENGINEER              LABEL', ...rows].join('\n')}\n`;
+}

@@ -1,0 +1,161 @@
+/**
+ * The front of every listening port: takes a connection, finds out what it speaks, and passes it on.
+ *
+ *   accept -> first bytes -> TLS (ALPN secure-telnet/1) -> connector door
+ *                         -> TLS (no ALPN)              -> first bytes again, decrypted
+ *                         -> HTTP                       -> a short refusal
+ *                         -> telnet, or silence         -> greeting and dialogue
+ *
+ * One absolute deadline from accept to authenticated covers all of it and no byte extends it: 20 s once TLS was
+ * seen, 60 s for a person, 10 s of silence for callers that are not greeted. Plain telnet is taken only from the
+ * networks it is allowed from.
+ */
+import type { Socket } from 'node:net';
+import { TLSSocket, type SecureContext } from 'node:tls';
+import type { Clock } from '../base/clock.ts';
+import type { NetworkList } from '../base/address.ts';
+import type { Log } from '../base/log.ts';
+import { closeGracefully, type LegSink } from '../stream/leg.ts';
+import { SocketLeg } from '../stream/socket-leg.ts';
+import type { UrgentData } from '../stream/urgent.ts';
+import { ALPN } from '../wire/frames.ts';
+import { ConnectorDoor, type DataHost } from './connector-door.ts';
+import type { ConnectorHost } from './connector-link.ts';
+import type { ConnectionTimer, ConnectionTimers } from './connection-timers.ts';
+import { EngineerLine } from './engineer-line.ts';
+import { classify, type Speech } from './first-bytes.ts';
+import { FIRST_BYTE_DEADLINE_MS, LINGER_MS, MACHINE_DEADLINE_MS, PERSON_DEADLINE_MS } from './limits.ts';
+
+export interface FrontHost {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly timers: ConnectionTimers;
+  readonly urgent: UrgentData;
+  readonly secureContext: SecureContext;
+  readonly telnetFrom: NetworkList;
+  readonly greetAfterMs: number;
+  readonly connectors: ConnectorHost & DataHost;
+  /** Holds the conversation with an engineer. */
+  converse(line: EngineerLine): void;
+}
+
+/** RFC 9266: channel binding of TLS 1.3 by exporter. */
+const EXPORTER_LABEL = 'EXPORTER-Channel-Binding';
+const EXPORTER_BYTES = 32;
+const HTTP_REFUSAL =
+  'HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n' +
+  'This port serves telnet and secure-telnet connectors.\r\n';
+const TELNET_REFUSAL = 'Plain telnet is not taken from your address. Use telnet over TLS.\r\n';
+
+/** Takes one accepted socket. Nothing it sends or fails to send affects any other connection. */
+export function receive(socket: Socket, host: FrontHost): void {
+  host.urgent.keep(socket);
+  const timer = host.timers.open();
+  if (!timer) {
+    host.log.warn('connection-refused', {
+      from: socket.remoteAddress ?? '',
+      why: 'every connection row is in use',
+    });
+    socket.on('error', () => {});
+    socket.destroy();
+    return;
+  }
+  const leg = new SocketLeg(socket);
+  const mayGreet = host.telnetFrom.contains(leg.remoteAddress);
+  new FirstBytes(leg, timer, host, mayGreet).start();
+}
+
+/** Collects first bytes until it is clear what is spoken. */
+class FirstBytes implements LegSink {
+  readonly #leg: SocketLeg;
+  readonly #timer: ConnectionTimer;
+  readonly #host: FrontHost;
+  readonly #mayGreet: boolean;
+  #held: Buffer = Buffer.alloc(0);
+
+  constructor(leg: SocketLeg, timer: ConnectionTimer, host: FrontHost, mayGreet: boolean) {
+    this.#leg = leg;
+    this.#timer = timer;
+    this.#host = host;
+    this.#mayGreet = mayGreet;
+  }
+
+  start(): void {
+    this.#leg.sink = this;
+    if (this.#mayGreet) this.#timer.armIn(this.#host.greetAfterMs, () => this.#telnet());
+    else this.#timer.armAtAge(FIRST_BYTE_DEADLINE_MS, () => this.#leg.destroy());
+  }
+
+  data(chunk: Buffer): void {
+    this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    this.#speaks(classify(this.#held));
+  }
+
+  drained(): void {}
+
+  ended(): void {
+    this.#leg.destroy();
+  }
+
+  closed(): void {
+    this.#timer.close();
+  }
+
+  #speaks(speech: Speech): void {
+    switch (speech) {
+      case 'tls':
+        return this.#leg.transport === 'tls' ? this.#leg.destroy() : this.#tls();
+      case 'http':
+        return this.#refuse(HTTP_REFUSAL);
+      case 'telnet':
+        return this.#telnet();
+      case 'undecided':
+        return;
+    }
+  }
+
+  #tls(): void {
+    this.#timer.armAtAge(MACHINE_DEADLINE_MS, () => this.#leg.destroy());
+    const socket = this.#leg.release();
+    socket.unshift(this.#held);
+    startTls(socket, this.#timer, this.#host);
+  }
+
+  #telnet(): void {
+    const isAllowed = this.#mayGreet || this.#leg.transport === 'tls';
+    if (!isAllowed) return this.#refuse(TELNET_REFUSAL);
+    this.#timer.armAtAge(PERSON_DEADLINE_MS, () => this.#leg.destroy());
+    const line = new EngineerLine(this.#leg, this.#timer, this.#host.clock, this.#held.length === 0);
+    this.#host.converse(line);
+    if (this.#held.length > 0) line.data(this.#held);
+  }
+
+  #refuse(text: string): void {
+    this.#timer.close();
+    this.#leg.write(Buffer.from(text));
+    closeGracefully(this.#leg, this.#host.clock, LINGER_MS);
+  }
+}
+
+function startTls(socket: Socket, timer: ConnectionTimer, host: FrontHost): void {
+  const secured = new TLSSocket(socket, {
+    isServer: true,
+    secureContext: host.secureContext,
+    ALPNProtocols: [ALPN],
+  });
+  const closeTimer = (): void => timer.close();
+  const fail = (error: Error): void => host.log.debug('tls-failed', { error: error.message });
+  timer.armAtAge(MACHINE_DEADLINE_MS, () => secured.destroy());
+  secured.on('error', fail);
+  secured.on('close', closeTimer);
+  secured.once('secure', () => {
+    secured.off('close', closeTimer);
+    const leg = new SocketLeg(secured);
+    secured.off('error', fail);
+    if (secured.alpnProtocol !== ALPN) return new FirstBytes(leg, timer, host, true).start();
+    if (secured.getProtocol() !== 'TLSv1.3') return leg.destroy();
+    timer.armAtAge(MACHINE_DEADLINE_MS, () => leg.destroy());
+    const exporter = secured.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0));
+    new ConnectorDoor(host.connectors, leg, timer, exporter);
+  });
+}

@@ -1,0 +1,89 @@
+/**
+ * Makes sessions with their two passwords: the customer's, which works once, and the engineer's, which names the
+ * way in without an account. The passwords leave here once, to whoever asked; what stays is key material.
+ */
+import { randomBytes } from 'node:crypto';
+import { OperatorError } from '../base/errors.ts';
+import {
+  checkChosenSecret,
+  chosenSecretBytes,
+  makeEngineerPassword,
+  makeNameplate,
+  makePassword,
+  printChosen,
+  prsOfMade,
+  stretchParameters,
+} from '../wire/password.ts';
+import type { Audit } from './audit.ts';
+import { LABEL_CHARACTERS_MAX } from './limits.ts';
+import type { Session } from './session.ts';
+import type { Sessions } from './sessions.ts';
+import type { Stretcher } from './stretching.ts';
+
+export interface InviteRequest {
+  readonly label: string;
+  readonly owner: string | null;
+  /** Default: ten minutes. */
+  readonly ttlMs?: number;
+  /** A secret that a person chose; made by the relay otherwise. */
+  readonly secret?: string | null;
+}
+
+export interface Invited {
+  readonly session: Session;
+  readonly customerPassword: string;
+  readonly engineerPassword: string;
+  readonly ttlMs: number;
+}
+
+const TTL_MS = 600_000;
+
+interface CustomerPassword {
+  readonly printed: string;
+  readonly nameplate: string;
+  readonly prs: Uint8Array;
+}
+
+export class Inviter {
+  readonly #sessions: Sessions;
+  readonly #stretcher: Stretcher;
+  readonly #audit: Audit;
+
+  constructor(sessions: Sessions, stretcher: Stretcher, audit: Audit) {
+    this.#sessions = sessions;
+    this.#stretcher = stretcher;
+    this.#audit = audit;
+  }
+
+  /** Throws OperatorError when the secret is unfit or the relay full; rejects with StretchingBusy. */
+  async invite({ label, owner, ttlMs = TTL_MS, secret = null }: InviteRequest): Promise<Invited> {
+    if ([...label].length > LABEL_CHARACTERS_MAX) {
+      throw new OperatorError(`a label has at most ${LABEL_CHARACTERS_MAX} characters`);
+    }
+    const password = secret === null ? this.#make() : await this.#choose(secret);
+    const engineerPassword = makeEngineerPassword(randomBytes);
+    const session = this.#sessions.open({ label, owner, engineerPassword, ttlMs });
+    const { nameplate, prs } = password;
+    this.#sessions.invite(session, { nameplate, prs, session: session.id, wrongTries: 0 });
+    this.#audit.record('password-made', { session: session.id, owner, ttlMs, chosen: secret !== null });
+    return { session, customerPassword: password.printed, engineerPassword, ttlMs };
+  }
+
+  #make(): CustomerPassword {
+    const { invitations } = this.#sessions;
+    for (;;) {
+      const { printed, nameplate, secret } = makePassword(randomBytes);
+      if (!invitations.find(nameplate)) return { printed, nameplate, prs: prsOfMade(secret) };
+    }
+  }
+
+  async #choose(secret: string): Promise<CustomerPassword> {
+    const problem = checkChosenSecret(secret);
+    if (problem) throw new OperatorError(problem.sentence);
+    const nameplate = this.#sessions.invitations.freeNameplate(() => makeNameplate(randomBytes));
+    const { salt, keyBytes, options } = stretchParameters(nameplate);
+    const chosen = Buffer.from(chosenSecretBytes(secret)).toString('utf8');
+    const prs = await this.#stretcher.stretch(chosen, salt, keyBytes, options);
+    return { printed: printChosen(nameplate, secret), nameplate, prs };
+  }
+}

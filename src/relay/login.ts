@@ -1,0 +1,40 @@
+/**
+ * Who is at the prompt: an account, or the holder of one session's engineer password.
+ *
+ * Both are typed at the same prompt and fail with the same answer. The account's hash is computed first in every
+ * case, so that a wrong answer takes the same time whether the name is an account, a session or nothing.
+ */
+import { foldEngineerPassword } from '../wire/password.ts';
+import type { Account, Accounts } from './accounts.ts';
+import type { Audit } from './audit.ts';
+import type { Session } from './session.ts';
+import type { Sessions } from './sessions.ts';
+
+export type Caller = { kind: 'account'; account: Account } | { kind: 'session'; session: Session };
+
+export interface LoginDesk {
+  readonly accounts: Accounts;
+  readonly sessions: Sessions;
+  readonly audit: Audit;
+}
+
+/** Null when nothing matches. Rejects with StretchingBusy when too many are being checked at once. */
+export async function checkLogin(
+  { accounts, sessions, audit }: LoginDesk,
+  name: string,
+  password: string,
+  from: string,
+): Promise<Caller | null> {
+  const account = await accounts.check(name, password);
+  if (account) {
+    audit.record('engineer-login', { account: account.name, role: account.role, from });
+    return { kind: 'account', account };
+  }
+  const session = sessions.findByPassword(name, foldEngineerPassword(password) ?? password);
+  if (session) {
+    audit.record('engineer-login', { session: session.id, from });
+    return { kind: 'session', session };
+  }
+  audit.record('engineer-login-wrong', { name, from });
+  return null;
+}

@@ -1,0 +1,76 @@
+#!/usr/bin/env node
+/**
+ * relayapp: the process. Chooses the command, gives it its surroundings (clock, streams, signals, credentials), and
+ * turns what it throws into one line and an exit status. The only file of the relay that touches `process`.
+ */
+import { homedir, hostname } from 'node:os';
+import { systemClock } from '../base/clock.ts';
+import { errorText, OperatorError } from '../base/errors.ts';
+import { Log } from '../base/log.ts';
+import { VERSION } from '../base/version.ts';
+import { helpRelay, runCommand } from './commands.ts';
+
+async function main(argv: readonly string[]): Promise<void> {
+  const [command = 'help', ...rest] = argv;
+  if (['help', '--help', '-help', '-h', '/?'].includes(command)) return print(helpRelay());
+  if (['version', '--version'].includes(command)) return print(`relayapp ${VERSION}\n`);
+  if (command === 'serve') return serveUntilSignal(rest);
+  print(
+    await runCommand(command, rest, {
+      ...surroundings(),
+      terminal: { input: process.stdin, prompts: process.stderr },
+    }),
+  );
+}
+
+async function serveUntilSignal(argv: readonly string[]): Promise<void> {
+  // Loaded only here: what a relay needs would slow every management command.
+  const { serve } = await import('./serve.ts');
+  const log = new Log(systemClock, (line) => process.stderr.write(line), isVerbose(argv) ? 'debug' : 'info');
+  process.on('uncaughtException', (error) =>
+    log.error('uncaught', { error: error.stack ?? errorText(error) }),
+  );
+  const serving = await serve(argv, {
+    ...surroundings(),
+    clock: systemClock,
+    log,
+    credentials: process as typeof process & { setgroups(groups: readonly number[]): void },
+    platform: process.platform,
+    hostName: hostname(),
+    software: `relayapp/${VERSION}`,
+  });
+  let isStopping = false;
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (isStopping) process.exit(1);
+      isStopping = true;
+      serving.stop().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.error('stop-failed', { error: errorText(error) });
+          process.exit(1);
+        },
+      );
+    });
+  }
+}
+
+function surroundings() {
+  return { env: process.env, homeDirectory: homedir(), isRoot: process.getuid?.() === 0 };
+}
+
+function isVerbose(argv: readonly string[]): boolean {
+  return argv.includes('--verbose') || argv.includes('-verbose');
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  const isOperators = error instanceof OperatorError;
+  process.stderr.write(
+    `relayapp: ${isOperators ? error.message : ((error as Error).stack ?? String(error))}\n`,
+  );
+  process.exitCode = isOperators ? error.status : 1;
+});

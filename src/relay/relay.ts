@@ -1,0 +1,147 @@
+/**
+ * The relay as a whole: owns listeners, timers, sessions, accounts and audit; starts and stops them in order.
+ *
+ * Lifecycle: stopped -> running -> stopping -> stopped. `stop` tells both people of every visit, gives last bytes
+ * their time, and cuts what is left when the deadline comes; a second `stop` waits for the first.
+ */
+import type { Server, Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
+import { NetworkList } from '../base/address.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { UrgentData } from '../stream/urgent.ts';
+import { PROTOCOL_VERSION } from '../wire/frames.ts';
+import { Accounts } from './accounts.ts';
+import { Audit } from './audit.ts';
+import { ConnectionTimers } from './connection-timers.ts';
+import { converse } from './dialogue.ts';
+import type { EngineerLine } from './engineer-line.ts';
+import { receive, type FrontHost } from './front.ts';
+import { Inviter } from './inviter.ts';
+import { STOP_DEADLINE_MS } from './limits.ts';
+import { Sessions, type SessionLimits } from './sessions.ts';
+import type { StateDirectory } from './state-directory.ts';
+import { Stretcher } from './stretching.ts';
+
+export interface RelaySettings {
+  readonly relayName: string;
+  readonly relayId: string;
+  readonly software: string;
+  readonly telnetFrom: readonly string[];
+  readonly greetAfterMs: number;
+  readonly limits: SessionLimits;
+}
+
+export interface RelaySurroundings {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly urgent: UrgentData;
+  readonly state: StateDirectory;
+  readonly secureContext: SecureContext;
+}
+
+export class Relay {
+  readonly sessions: Sessions;
+  readonly accounts: Accounts;
+  readonly inviter: Inviter;
+  readonly audit: Audit;
+  readonly relayName: string;
+  readonly promptIdleMs: number;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #timers: ConnectionTimers;
+  readonly #front: FrontHost;
+  readonly #sockets = new Set<Socket>();
+  readonly #forget: (this: Socket) => void;
+  readonly #lines = new Set<EngineerLine>();
+  readonly #servers: Server[] = [];
+  #stopping: Promise<void> | null = null;
+
+  /** Opens the audit file and reads the accounts. Throws OperatorError. */
+  constructor(settings: RelaySettings, { clock, log, urgent, state, secureContext }: RelaySurroundings) {
+    const stretcher = new Stretcher();
+    const { relayId, software } = settings;
+    this.#clock = clock;
+    this.#log = log;
+    this.relayName = settings.relayName;
+    this.promptIdleMs = settings.limits.idleMs;
+    this.audit = new Audit(state.auditFile, clock, log);
+    this.accounts = new Accounts(state.accountsFile, stretcher);
+    const card = { version: PROTOCOL_VERSION, relayId, software };
+    this.sessions = new Sessions(clock, log, this.audit, card, settings.limits);
+    this.inviter = new Inviter(this.sessions, stretcher, this.audit);
+    this.#timers = new ConnectionTimers(clock);
+    const sockets = this.#sockets;
+    this.#forget = function forget(this: Socket) {
+      sockets.delete(this);
+    };
+    this.#front = {
+      clock,
+      log,
+      urgent,
+      secureContext,
+      timers: this.#timers,
+      telnetFrom: new NetworkList(settings.telnetFrom),
+      greetAfterMs: settings.greetAfterMs,
+      connectors: this.sessions,
+      converse: (line) => this.#converse(line),
+    };
+  }
+
+  get isStopping(): boolean {
+    return this.#stopping !== null;
+  }
+
+  /** Connections that are open, of every kind. */
+  get connections(): number {
+    return this.#timers.size;
+  }
+
+  /** Takes connections of a server that was bound before this relay was made. */
+  serve(server: Server): void {
+    server.on('connection', (socket) => this.#receive(socket));
+    this.#servers.push(server);
+  }
+
+  /** Ends everything in good order within ten seconds. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#log.info('relay-stopping', { sessions: this.sessions.size });
+    const listening = this.#servers.map((server) => new Promise((closed) => server.close(closed)));
+    this.sessions.stop();
+    for (const line of this.#lines) line.stop('\n[relay: the relay is shutting down]\n');
+    const cut = this.#clock.after(STOP_DEADLINE_MS, () => this.#cutAll());
+    await Promise.all(listening);
+    cut();
+    this.#timers.stop();
+    this.audit.record('relay-stop', {});
+    this.audit.close();
+  }
+
+  #converse(line: EngineerLine): void {
+    this.#lines.add(line);
+    converse(line, this)
+      .catch((error: unknown) => {
+        this.#log.error('dialogue-failed', {
+          error: error instanceof Error ? (error.stack ?? '') : String(error),
+        });
+        line.hangUp();
+      })
+      .finally(() => this.#lines.delete(line))
+      .catch(() => {});
+  }
+
+  #receive(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', this.#forget);
+    receive(socket, this.#front);
+  }
+
+  #cutAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}

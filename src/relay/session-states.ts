@@ -1,0 +1,327 @@
+/**
+ * What follows what in a session: a pure table of (state, event) -> next state, actions, outcome.
+ *
+ * A state says what is awaited, an event what happened, an action what to do. Every pair is listed: as a transition,
+ * as *late* (ignored: a peer may send any frame at any time, and people cross each other), or as *impossible* (only
+ * a mistake of the relay itself could bring it about, so it throws). Every way into `ended` has exactly one outcome
+ * word and the one action `finish`; `ended` ignores everything. No I/O here: the session code feeds events and
+ * performs actions, in order. Drawn in docs/STATES.md by scripts/render-states.ts.
+ *
+ * Events of a visit (consent, synced, data, dialFailed, daemonFailed) are fed for the session's present visit only:
+ * the session code drops what names another visit id. What still comes out of turn is late here.
+ */
+import type { Outcome } from '../wire/outcomes.ts';
+
+/** In the order of a session's life; the position is the number that the session table stores. */
+export const SESSION_STATES = [
+  'awaitingCustomer',
+  'awaitingEngineer',
+  'awaitingConsent',
+  'awaitingSync',
+  'awaitingData',
+  'spliced',
+  'awaitingDaemonEnd',
+  'awaitingEngineerEnd',
+  'ended',
+] as const;
+export type SessionState = (typeof SESSION_STATES)[number];
+
+export const SESSION_EVENTS = [
+  'connectorArrived',
+  'connectorLeft',
+  'connectorLost',
+  'engineerArrived',
+  'engineerLeft',
+  'consentGranted',
+  'consentRefused',
+  'synced',
+  'dataArrived',
+  'dialFailed',
+  'daemonFailed',
+  'engineerEnded',
+  'daemonEnded',
+  'legFailed',
+  'stageExpired',
+  'idleExpired',
+  'lifetimeExpired',
+  'passwordBurned',
+  'closedByAdmin',
+  'relayStopping',
+] as const;
+export type SessionEvent = (typeof SESSION_EVENTS)[number];
+
+export type SessionAction =
+  | 'requestConsent'
+  | 'withdrawVisit'
+  | 'startSync'
+  | 'openData'
+  | 'splice'
+  | 'endDaemonSide'
+  | 'endEngineerSide'
+  | 'refuseData'
+  | 'finish';
+
+export interface Transition {
+  readonly next: SessionState;
+  readonly actions: readonly SessionAction[];
+  /** Present exactly when `next` is `ended` for the first time. */
+  readonly outcome?: Outcome;
+}
+/** Nothing happens, for this reason. */
+export interface Late {
+  readonly late: string;
+}
+/** A mistake of the relay itself, for this reason. */
+export interface Impossible {
+  readonly impossible: string;
+}
+export type Cell = Transition | Late | Impossible;
+type Row = Readonly<Record<SessionEvent, Cell>>;
+
+const outOfTurn = late('a peer may send it at any time; it changes nothing here');
+const withdrawn = late('it answers a visit that was withdrawn meanwhile');
+const gone = late('the line was given up before: one leaving can be seen twice (^C, then the close)');
+const answered = late('the first answer counts');
+const tooSlow = late('the second for answering is over');
+const daemonDone = late('the daemon had ended before, so nothing of its output is lost');
+const over = late('the session is over');
+
+const noConnector = impossible('no connector has been admitted');
+const noEngineer = impossible('no engineer is seated');
+const noSeat = impossible('the dialogue seats an engineer only while one is awaited');
+const consumed = impossible('the connector that is here consumed the password');
+const noSplice = impossible('only a spliced session has this');
+const noStage = impossible('a spliced session has no stage deadline');
+const handedOver = impossible('the splice owns the line: its end is engineerEnded or legFailed');
+const endedOnce = impossible('a leg half-closes once');
+
+const awaitingCustomer: Row = {
+  connectorArrived: go('awaitingEngineer'),
+  connectorLeft: noConnector,
+  connectorLost: noConnector,
+  engineerArrived: noSeat,
+  engineerLeft: noEngineer,
+  consentGranted: noConnector,
+  consentRefused: noConnector,
+  synced: noEngineer,
+  dataArrived: noConnector,
+  dialFailed: noConnector,
+  daemonFailed: noConnector,
+  engineerEnded: noSplice,
+  daemonEnded: noSplice,
+  legFailed: noSplice,
+  stageExpired: end('expired'),
+  idleExpired: noSplice,
+  lifetimeExpired: noSplice,
+  passwordBurned: end('burned'),
+  closedByAdmin: end('closed'),
+  relayStopping: end('shutdown'),
+};
+
+const awaitingEngineer: Row = {
+  connectorArrived: consumed,
+  connectorLeft: end('customer'),
+  connectorLost: end('failure'),
+  engineerArrived: go('awaitingConsent', 'requestConsent'),
+  engineerLeft: gone,
+  consentGranted: withdrawn,
+  consentRefused: withdrawn,
+  synced: withdrawn,
+  dataArrived: go('awaitingEngineer', 'refuseData'),
+  dialFailed: withdrawn,
+  daemonFailed: withdrawn,
+  engineerEnded: noSplice,
+  daemonEnded: noSplice,
+  legFailed: noSplice,
+  stageExpired: end('unused'),
+  idleExpired: noSplice,
+  lifetimeExpired: noSplice,
+  passwordBurned: consumed,
+  closedByAdmin: end('closed'),
+  relayStopping: end('shutdown'),
+};
+
+const awaitingConsent: Row = {
+  connectorArrived: consumed,
+  connectorLeft: end('customer'),
+  connectorLost: end('failure'),
+  engineerArrived: noSeat,
+  engineerLeft: go('awaitingEngineer', 'withdrawVisit'),
+  consentGranted: go('awaitingSync', 'startSync'),
+  consentRefused: end('refused'),
+  synced: withdrawn,
+  dataArrived: go('awaitingConsent', 'refuseData'),
+  dialFailed: outOfTurn,
+  daemonFailed: outOfTurn,
+  engineerEnded: noSplice,
+  daemonEnded: noSplice,
+  legFailed: noSplice,
+  stageExpired: end('unanswered'),
+  idleExpired: noSplice,
+  lifetimeExpired: noSplice,
+  passwordBurned: consumed,
+  closedByAdmin: end('closed'),
+  relayStopping: end('shutdown'),
+};
+
+// A refusal after the grant still ends the session until the splice: in doubt, the customer said no.
+const awaitingSync: Row = {
+  connectorArrived: consumed,
+  connectorLeft: end('customer'),
+  connectorLost: end('failure'),
+  engineerArrived: noSeat,
+  engineerLeft: go('awaitingEngineer', 'withdrawVisit'),
+  consentGranted: answered,
+  consentRefused: end('refused'),
+  synced: go('awaitingData', 'openData'),
+  dataArrived: go('awaitingSync', 'refuseData'),
+  dialFailed: outOfTurn,
+  daemonFailed: outOfTurn,
+  engineerEnded: noSplice,
+  daemonEnded: noSplice,
+  legFailed: noSplice,
+  stageExpired: go('awaitingData', 'openData'),
+  idleExpired: noSplice,
+  lifetimeExpired: noSplice,
+  passwordBurned: consumed,
+  closedByAdmin: end('closed'),
+  relayStopping: end('shutdown'),
+};
+
+const awaitingData: Row = {
+  connectorArrived: consumed,
+  connectorLeft: end('customer'),
+  connectorLost: end('failure'),
+  engineerArrived: noSeat,
+  engineerLeft: go('awaitingEngineer', 'withdrawVisit'),
+  consentGranted: answered,
+  consentRefused: end('refused'),
+  synced: tooSlow,
+  dataArrived: go('spliced', 'splice'),
+  dialFailed: end('unreachable'),
+  daemonFailed: end('failure'),
+  engineerEnded: noSplice,
+  daemonEnded: noSplice,
+  legFailed: noSplice,
+  stageExpired: end('unreachable'),
+  idleExpired: noSplice,
+  lifetimeExpired: noSplice,
+  passwordBurned: consumed,
+  closedByAdmin: end('closed'),
+  relayStopping: end('shutdown'),
+};
+
+const spliced: Row = {
+  connectorArrived: consumed,
+  connectorLeft: end('customer'),
+  connectorLost: end('failure'),
+  engineerArrived: noSeat,
+  engineerLeft: handedOver,
+  consentGranted: answered,
+  consentRefused: answered,
+  synced: tooSlow,
+  dataArrived: go('spliced', 'refuseData'),
+  dialFailed: outOfTurn,
+  daemonFailed: end('failure'),
+  engineerEnded: go('awaitingDaemonEnd', 'endDaemonSide'),
+  daemonEnded: go('awaitingEngineerEnd', 'endEngineerSide'),
+  legFailed: end('failure'),
+  stageExpired: noStage,
+  idleExpired: end('idle'),
+  lifetimeExpired: end('lifetime'),
+  passwordBurned: consumed,
+  closedByAdmin: end('closed'),
+  relayStopping: end('shutdown'),
+};
+
+const awaitingDaemonEnd: Row = {
+  connectorArrived: consumed,
+  connectorLeft: end('customer'),
+  connectorLost: end('failure'),
+  engineerArrived: noSeat,
+  engineerLeft: handedOver,
+  consentGranted: answered,
+  consentRefused: answered,
+  synced: tooSlow,
+  dataArrived: go('awaitingDaemonEnd', 'refuseData'),
+  dialFailed: outOfTurn,
+  daemonFailed: end('failure'),
+  engineerEnded: endedOnce,
+  daemonEnded: end('engineer'),
+  legFailed: end('failure'),
+  stageExpired: end('engineer'),
+  idleExpired: end('engineer'),
+  lifetimeExpired: end('lifetime'),
+  passwordBurned: consumed,
+  closedByAdmin: end('closed'),
+  relayStopping: end('shutdown'),
+};
+
+const awaitingEngineerEnd: Row = {
+  connectorArrived: consumed,
+  connectorLeft: end('customer'),
+  connectorLost: end('failure'),
+  engineerArrived: noSeat,
+  engineerLeft: handedOver,
+  consentGranted: answered,
+  consentRefused: answered,
+  synced: tooSlow,
+  dataArrived: go('awaitingEngineerEnd', 'refuseData'),
+  dialFailed: outOfTurn,
+  daemonFailed: daemonDone,
+  engineerEnded: end('daemon'),
+  daemonEnded: endedOnce,
+  legFailed: end('failure'),
+  stageExpired: end('daemon'),
+  idleExpired: end('daemon'),
+  lifetimeExpired: end('lifetime'),
+  passwordBurned: consumed,
+  closedByAdmin: end('closed'),
+  relayStopping: end('shutdown'),
+};
+
+const ended = Object.fromEntries(SESSION_EVENTS.map((event) => [event, over])) as Row;
+
+/** Every pair. Read it through `transition`; the whole is for tests and for the drawing. */
+export const SESSION_TABLE: Readonly<Record<SessionState, Row>> = {
+  awaitingCustomer,
+  awaitingEngineer,
+  awaitingConsent,
+  awaitingSync,
+  awaitingData,
+  spliced,
+  awaitingDaemonEnd,
+  awaitingEngineerEnd,
+  ended,
+};
+
+/**
+ * What to do when `event` happens in `state`. A late event stays in the state with no actions. Throws, naming both,
+ * when the pair is impossible.
+ */
+export function transition(state: SessionState, event: SessionEvent): Transition {
+  const cell = SESSION_TABLE[state][event];
+  if ('impossible' in cell) throw new Error(`${event} is impossible in ${state}: ${cell.impossible}`);
+  return 'late' in cell ? { next: state, actions: [] } : cell;
+}
+
+/** The number that stands for a state in the session table. */
+export function stateNumber(state: SessionState): number {
+  return SESSION_STATES.indexOf(state);
+}
+
+function go(next: SessionState, ...actions: SessionAction[]): Transition {
+  return { next, actions };
+}
+
+function end(outcome: Outcome): Transition {
+  return { next: 'ended', actions: ['finish'], outcome };
+}
+
+function late(reason: string): Late {
+  return { late: reason };
+}
+
+function impossible(reason: string): Impossible {
+  return { impossible: reason };
+}

@@ -1,0 +1,54 @@
+/**
+ * One session: what a row of the session table is attached to, from invitation to end.
+ *
+ * Plain data; `sessions.ts` is the only writer. The engineer's side is known by the small interface below, so that
+ * a session can be driven by a telnet line, a test, or whatever else seats an engineer.
+ */
+import type { Splice } from '../stream/splice.ts';
+import type { Leg } from '../stream/leg.ts';
+import type { Outcome } from '../wire/outcomes.ts';
+import type { ConnectorLink } from './connector-link.ts';
+import type { Invitation } from './invitations.ts';
+import type { Handle } from './slot-pool.ts';
+
+/** The engineer of a session. */
+export interface EngineerSeat {
+  /** Account name, or how else the engineer was let in. */
+  readonly who: string;
+  readonly from: string;
+  readonly over: string;
+  /** Whether the line goes on after the visit, so that it cannot half-close with it. */
+  readonly returns: boolean;
+  readonly leg: Leg;
+  /** A line for the engineer to read, before and during the visit. */
+  tell(text: string): void;
+  startSync(done: () => void): void;
+  syncExpired(): void;
+  join(splice: Splice): void;
+  /** The session is over for this engineer. Called once. */
+  sessionOver(outcome: Outcome): void;
+}
+
+export interface Session {
+  readonly id: string;
+  readonly label: string;
+  /** Account that made it; null when it was made by `relayapp otp new`. */
+  readonly owner: string | null;
+  readonly engineerPasswordHash: Uint8Array;
+  readonly createdWallMs: number;
+  /** Set right after the row was opened. */
+  handle: Handle;
+  invitation: Invitation | null;
+  connector: ConnectorLink | null;
+  engineer: EngineerSeat | null;
+  /** The visit that is asked for or held, as on the wire; null otherwise. */
+  visit: string | null;
+  data: { leg: Leg; exporter: Uint8Array } | null;
+  splice: Splice | null;
+  startedWallMs: number | null;
+  /** Wrong tries of the engineer password, and until when the way without an account is closed (monotonic). */
+  wrongTries: number;
+  closedUntilMs: number;
+  /** Told when the customer connects or the session ends, whichever is first. */
+  readonly watchers: Set<(event: 'customer' | Outcome) => void>;
+}

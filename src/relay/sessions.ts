@@ -1,0 +1,471 @@
+/**
+ * Runs the sessions: feeds events to the pure state table and performs the actions it answers with.
+ *
+ * Everything that happens to a session comes through `#report`; nothing else changes a state. Deadlines come back
+ * as events like any other. The host of control and data connections (connector-link.ts, connector-door.ts) and of
+ * engineers (dialogue.ts) is this one object; what may be asked of it from outside is in administration.ts.
+ */
+import { createHash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
+import { OperatorError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { closeGracefully, type Leg } from '../stream/leg.ts';
+import { Splice, type Side, type SpliceOwner } from '../stream/splice.ts';
+import { dataTag, verifyDataTag } from '../wire/data-auth.ts';
+import {
+  encodeFrame,
+  VISIT_FAILED,
+  VISIT_ID_BYTES,
+  WARNING,
+  type FrameFields,
+  type RelayCard,
+} from '../wire/frames.ts';
+import { outcomeRow, type Outcome } from '../wire/outcomes.ts';
+import { isOnlyNop } from '../wire/telnet.ts';
+import type { Audit } from './audit.ts';
+import type { DataHost } from './connector-door.ts';
+import type { ConnectorHost, ConnectorLink, Terms } from './connector-link.ts';
+import { Deadlines, type DeadlineLimits } from './deadlines.ts';
+import { Invitations, type Invitation } from './invitations.ts';
+import { LINGER_MS, LOGIN_TRIES_MAX, SESSION_CLOSED_MS } from './limits.ts';
+import type { EngineerSeat, Session } from './session.ts';
+import { transition, type SessionAction, type SessionEvent, type SessionState } from './session-states.ts';
+import { SessionTable } from './session-table.ts';
+
+export interface SessionLimits extends DeadlineLimits {
+  readonly sessionsMax: number;
+}
+
+/** A session as lists show it. */
+export interface SessionView {
+  readonly session: string;
+  readonly state: SessionState;
+  readonly label: string;
+  readonly owner: string | null;
+  readonly createdAt: string;
+  readonly customer: string | null;
+  readonly target: string | null;
+  readonly engineer: string | null;
+  readonly bytesFromEngineer: number;
+  readonly bytesFromDaemon: number;
+  readonly queuedToEngineer: number;
+  readonly queuedToDaemon: number;
+}
+
+type Row = number;
+type Perform = (session: Session, row: Row, outcome: Outcome | null) => void;
+
+export class Sessions implements ConnectorHost, DataHost {
+  readonly relayCard: RelayCard;
+  readonly invitations = new Invitations();
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #audit: Audit;
+  readonly #limits: SessionLimits;
+  readonly #table: SessionTable<Session>;
+  readonly #deadlines: Deadlines;
+  readonly #byId = new Map<string, Session>();
+  readonly #byVisit = new Map<string, Session>();
+  readonly #byConnector = new Map<ConnectorLink, Session>();
+
+  constructor(clock: Clock, log: Log, audit: Audit, relayCard: RelayCard, limits: SessionLimits) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#audit = audit;
+    this.relayCard = relayCard;
+    this.#limits = limits;
+    this.#table = new SessionTable(limits.sessionsMax);
+    this.#deadlines = new Deadlines(clock, this.#table, limits, {
+      stageExpired: (row) => this.#report(this.#table.attachmentAt(row), 'stageExpired'),
+      idleExpired: (row) => this.#report(this.#table.attachmentAt(row), 'idleExpired'),
+      lifetimeExpired: (row) => this.#report(this.#table.attachmentAt(row), 'lifetimeExpired'),
+      idleWarning: (row, remainingMs) => this.#warn(row, 'idle', remainingMs),
+      lifetimeWarning: (row, remainingMs) => this.#warn(row, 'lifetime', remainingMs),
+    });
+  }
+
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /** Opens a session that waits for its customer. Throws OperatorError when the table is full. */
+  open(request: { label: string; owner: string | null; engineerPassword: string; ttlMs: number }): Session {
+    if (!this.#audit.isWritable) throw new OperatorError('the audit file cannot be written: no new sessions');
+    const session: Session = {
+      id: this.#freeId(),
+      label: request.label,
+      owner: request.owner,
+      engineerPasswordHash: sha256(request.engineerPassword),
+      createdWallMs: this.#clock.wallNow(),
+      handle: 0 as Session['handle'],
+      invitation: null,
+      connector: null,
+      engineer: null,
+      visit: null,
+      data: null,
+      splice: null,
+      startedWallMs: null,
+      wrongTries: 0,
+      closedUntilMs: 0,
+      watchers: new Set(),
+    };
+    const handle = this.#table.open(session, this.#deadlines.tick);
+    if (handle === null)
+      throw new OperatorError(`all ${this.#table.capacity} sessions are in use; close some first`);
+    session.handle = handle;
+    this.#byId.set(session.id, session);
+    const row = this.#table.resolve(handle);
+    this.#deadlines.setPasswordTtl(row, request.ttlMs);
+    this.#deadlines.enterState(row, this.#table.stateAt(row));
+    return session;
+  }
+
+  /** Makes the session's password live. */
+  invite(session: Session, invitation: Invitation): void {
+    session.invitation = invitation;
+    this.invitations.add(invitation);
+  }
+
+  byId(id: string): Session | null {
+    return this.#byId.get(id) ?? null;
+  }
+
+  stateOf(session: Session): SessionState {
+    const row = this.#table.resolve(session.handle);
+    return row < 0 ? 'ended' : this.#table.stateAt(row);
+  }
+
+  /** Sessions in order of rows; of one owner, or all. */
+  list(owner: string | null = null): readonly SessionView[] {
+    const sessions = [...this.#table.handles()].map((handle) =>
+      this.#table.attachmentAt(this.#table.resolve(handle)),
+    );
+    return sessions
+      .filter((session) => owner === null || session.owner === owner)
+      .map((session) => this.#view(session));
+  }
+
+  /**
+   * The original's way in: `name` is a session id, or the customer's target, its address, or the connector's own
+   * address or host name; the password decides between several. A wrong one is counted against each session that
+   * bears the name; the third closes this way into it for a while. Never touches the customer's password.
+   */
+  findByPassword(name: string, password: string): Session | null {
+    const now = this.#clock.now();
+    const named = [...this.#byId.values()].filter(
+      (session) => bears(session, name) && session.closedUntilMs <= now,
+    );
+    const tried = sha256(password);
+    const found = named.find((session) => timingSafeEqual(session.engineerPasswordHash, tried));
+    if (found) {
+      found.wrongTries = 0;
+      return found;
+    }
+    for (const session of named) this.#countWrong(session, now);
+    return null;
+  }
+
+  /** Resolves when the customer connects, or with the outcome when the session ends before. */
+  customerOf(session: Session): Promise<'customer' | Outcome> {
+    const state = this.stateOf(session);
+    if (state === 'ended') return Promise.resolve<Outcome>('closed');
+    if (state !== 'awaitingCustomer') return Promise.resolve('customer');
+    return new Promise((resolve) => session.watchers.add(resolve));
+  }
+
+  /** Seats the engineer and asks the customer. False when somebody sits there or nobody can be asked. */
+  engineerArrived(session: Session, engineer: EngineerSeat): boolean {
+    if (session.engineer !== null || this.stateOf(session) !== 'awaitingEngineer') return false;
+    session.engineer = engineer;
+    this.#report(session, 'engineerArrived');
+    return true;
+  }
+
+  /** The engineer went away before the splice. */
+  engineerLeft(session: Session, engineer: EngineerSeat): void {
+    if (session.engineer !== engineer) return;
+    session.engineer = null;
+    this.#report(session, 'engineerLeft');
+  }
+
+  /** Ends a session by order of an administrator. */
+  close(session: Session): void {
+    this.#report(session, 'closedByAdmin');
+  }
+
+  /** Ends every session, telling both people. */
+  stop(): void {
+    for (const session of [...this.#byId.values()]) this.#report(session, 'relayStopping');
+    this.#deadlines.stop();
+  }
+
+  confirmationWrong(invitation: Invitation, from: string): void {
+    const session = this.#byId.get(invitation.session);
+    this.#audit.record('confirmation-wrong', {
+      session: invitation.session,
+      from,
+      tries: invitation.wrongTries + 1,
+    });
+    if (this.invitations.countWrong(invitation) && session) {
+      this.#audit.record('password-burned', { session: session.id, from });
+      this.#report(session, 'passwordBurned');
+    }
+  }
+
+  admitConnector(invitation: Invitation, link: ConnectorLink): Terms | null {
+    const session = this.#byId.get(invitation.session);
+    if (!session || this.stateOf(session) !== 'awaitingCustomer') return null;
+    session.connector = link;
+    this.#byConnector.set(link, session);
+    return { session: session.id, idleMs: this.#limits.idleMs, lifetimeMs: this.#limits.lifetimeMs };
+  }
+
+  connectorArrived(link: ConnectorLink): void {
+    const session = this.#byConnector.get(link)!;
+    const { target, targetAddress, hostName } = link.card;
+    const from = link.leg.remoteAddress;
+    this.#audit.record('customer-connected', { session: session.id, from, target, targetAddress, hostName });
+    this.#report(session, 'connectorArrived');
+    this.#tellWatchers(session, 'customer');
+  }
+
+  consentAnswered(link: ConnectorLink, visit: string, granted: boolean): void {
+    const session = this.#visitOf(link, visit);
+    if (session) this.#report(session, granted ? 'consentGranted' : 'consentRefused');
+  }
+
+  visitFailed(link: ConnectorLink, visit: string, reason: number): void {
+    const session = this.#visitOf(link, visit);
+    if (session) this.#report(session, reason === VISIT_FAILED.daemonFailed ? 'daemonFailed' : 'dialFailed');
+  }
+
+  connectorLeft(link: ConnectorLink): void {
+    this.#reportConnector(link, 'connectorLeft');
+  }
+
+  connectorLost(link: ConnectorLink): void {
+    this.#reportConnector(link, 'connectorLost');
+  }
+
+  connectorRefused(from: string, why: string): void {
+    this.#log.info('connector-refused', { from, why });
+  }
+
+  openData({ visit, tag }: FrameFields<'dataHello'>, leg: Leg, exporter: Uint8Array): boolean {
+    const session = this.#byVisit.get(visit);
+    if (!session || this.stateOf(session) !== 'awaitingData') return false;
+    if (!verifyDataTag(tag, session.connector!.dataKey, 'connector', Buffer.from(visit, 'hex'), exporter))
+      return false;
+    session.data = { leg, exporter };
+    this.#report(session, 'dataArrived');
+    return true;
+  }
+
+  closeLeg(leg: Leg): void {
+    closeGracefully(leg, this.#clock, LINGER_MS);
+  }
+
+  /** The only way in which a session changes. Events of sessions that are over are dropped. */
+  #report(session: Session, event: SessionEvent): void {
+    const row = this.#table.resolve(session.handle);
+    if (row < 0) return;
+    const before = this.#table.stateAt(row);
+    const { next, actions, outcome } = transition(before, event);
+    this.#log.debug('session-event', { session: session.id, before, event, next });
+    if (next !== before) {
+      this.#table.setState(row, next);
+      this.#deadlines.enterState(row, next);
+    }
+    for (const action of actions) this.#perform[action](session, row, outcome ?? null);
+  }
+
+  readonly #perform: Readonly<Record<SessionAction, Perform>> = {
+    requestConsent: (session) => {
+      const { who, from, over } = session.engineer!;
+      session.visit = randomBytes(VISIT_ID_BYTES).toString('hex');
+      this.#byVisit.set(session.visit, session);
+      this.#audit.record('consent-asked', { session: session.id, who, from });
+      const answerMs = this.#limits.consentMs;
+      session.connector!.requestVisit({ visit: session.visit, who, from, over, answerMs });
+      session.engineer!.tell(`Asking the customer (${answerMs / 1_000} s to answer)...`);
+    },
+    withdrawVisit: (session) => {
+      session.connector!.cancelVisit(session.visit!);
+      this.#forgetVisit(session);
+    },
+    startSync: (session) => {
+      const { who, from } = session.engineer!;
+      this.#audit.record('consent-given', { session: session.id, who, from });
+      session.engineer!.tell('The customer agreed. Connecting to the telnet daemon...');
+      session.engineer!.startSync(() => this.#report(session, 'synced'));
+    },
+    openData: (session) => {
+      // Without effect when the mark came; else the client is one that never answers it.
+      session.engineer!.syncExpired();
+      session.connector!.openData(session.visit!);
+    },
+    refuseData: () => {},
+    splice: (session, row) => this.#splice(session, row),
+    endDaemonSide: (session) => session.splice!.endSide('far'),
+    endEngineerSide: (session) => this.#endEngineerSide(session),
+    finish: (session, row, outcome) => this.#finish(session, row, outcome!),
+  };
+
+  /** Nothing is spliced that the audit file does not know of. */
+  #splice(session: Session, row: Row): void {
+    const { leg, exporter } = session.data!;
+    const engineer = session.engineer!;
+    session.startedWallMs = this.#clock.wallNow();
+    const { who, from, over } = engineer;
+    if (!this.#audit.record('visit-start', { session: session.id, who, from, over })) {
+      return this.#report(session, 'closedByAdmin');
+    }
+    const visit = Buffer.from(session.visit!, 'hex');
+    leg.write(
+      encodeFrame('dataAccepted', { tag: dataTag(session.connector!.dataKey, 'relay', visit, exporter) }),
+    );
+    session.splice = new Splice(engineer.leg, leg, this.#spliceOwner(session, row));
+    engineer.join(session.splice);
+    session.splice.start();
+  }
+
+  #spliceOwner(session: Session, row: Row): SpliceOwner {
+    return {
+      moved: (side, chunk) => this.#moved(row, side, chunk),
+      ended: (side) => this.#report(session, side === 'near' ? 'engineerEnded' : 'daemonEnded'),
+      closed: (side, error) => this.#sideClosed(session, side, error),
+    };
+  }
+
+  #moved(row: Row, side: Side, chunk: Buffer): void {
+    const tick = isOnlyNop(chunk) ? this.#table.lastSeenTick[row] : this.#deadlines.tick;
+    if (side === 'near') this.#table.countFromEngineer(row, chunk.length, tick);
+    else this.#table.countFromDaemon(row, chunk.length, tick);
+  }
+
+  /** A leg that closes without its peer's end has failed, whatever the reason. */
+  #sideClosed(session: Session, side: Side, error: Error | null): void {
+    this.#log.debug('leg-closed', { session: session.id, side, error: error?.message ?? null });
+    this.#report(session, 'legFailed');
+  }
+
+  /** A line that goes on to its prompt has no end to pass on: for it the visit is over. */
+  #endEngineerSide(session: Session): void {
+    const { engineer } = session;
+    if (engineer!.returns) return this.#report(session, 'engineerEnded');
+    engineer!.tell(outcomeRow('daemon').forEngineer);
+    session.splice!.endSide('near');
+  }
+
+  #finish(session: Session, row: Row, outcome: Outcome): void {
+    const { engineer, connector, data } = session;
+    this.#recordEnd(session, row, outcome);
+    if (session.invitation) this.invitations.revoke(session.invitation);
+    this.#forgetVisit(session);
+    this.#byId.delete(session.id);
+    if (connector) this.#byConnector.delete(connector);
+    this.#table.release(session.handle);
+    if (data) this.closeLeg(data.leg);
+    connector?.bye(outcome);
+    session.engineer = null;
+    engineer?.sessionOver(outcome);
+    this.#tellWatchers(session, outcome);
+  }
+
+  #recordEnd(session: Session, row: Row, outcome: Outcome): void {
+    const fields = {
+      session: session.id,
+      outcome,
+      who: session.engineer?.who ?? null,
+      from: session.engineer?.from ?? null,
+      bytesFromEngineer: this.#table.bytesFromEngineer[row],
+      bytesFromDaemon: this.#table.bytesFromDaemon[row],
+      durationMs: session.startedWallMs === null ? 0 : this.#clock.wallNow() - session.startedWallMs,
+    };
+    this.#audit.record('session-end', fields);
+    this.#log.info('session-end', fields);
+  }
+
+  #warn(row: Row, kind: keyof typeof WARNING, remainingMs: number): void {
+    const session = this.#table.attachmentAt(row);
+    const seconds = Math.round(remainingMs / 1_000);
+    const why = kind === 'idle' ? 'Nothing was typed or shown for a while' : 'The visit has lasted its time';
+    session.engineer?.tell(`${why}: it ends in ${seconds} s.`);
+    session.connector?.warn(session.visit!, WARNING[kind], remainingMs);
+  }
+
+  #countWrong(session: Session, now: number): void {
+    session.wrongTries += 1;
+    if (session.wrongTries < LOGIN_TRIES_MAX) return;
+    session.wrongTries = 0;
+    session.closedUntilMs = now + SESSION_CLOSED_MS;
+    this.#log.warn('session-way-closed', { session: session.id, forMs: SESSION_CLOSED_MS });
+  }
+
+  #reportConnector(link: ConnectorLink, event: 'connectorLeft' | 'connectorLost'): void {
+    const session = this.#byConnector.get(link);
+    if (session) this.#report(session, event);
+  }
+
+  /** The session of a visit, if it is still the one that the connector was asked for. */
+  #visitOf(link: ConnectorLink, visit: string): Session | null {
+    const session = this.#byVisit.get(visit);
+    return session?.connector === link ? session : null;
+  }
+
+  #forgetVisit(session: Session): void {
+    if (session.visit !== null) this.#byVisit.delete(session.visit);
+    session.visit = null;
+  }
+
+  #tellWatchers(session: Session, event: 'customer' | Outcome): void {
+    const watchers = [...session.watchers];
+    session.watchers.clear();
+    for (const tell of watchers) tell(event);
+  }
+
+  #view(session: Session): SessionView {
+    const row = this.#table.resolve(session.handle);
+    const { connector, engineer, data } = session;
+    return {
+      session: session.id,
+      state: this.#table.stateAt(row),
+      label: session.label,
+      owner: session.owner,
+      createdAt: new Date(session.createdWallMs).toISOString(),
+      customer: connector?.leg.remoteAddress ?? null,
+      target: connector?.card.target ?? null,
+      engineer: engineer === null ? null : `${engineer.who} from ${engineer.from}`,
+      bytesFromEngineer: this.#table.bytesFromEngineer[row],
+      bytesFromDaemon: this.#table.bytesFromDaemon[row],
+      queuedToEngineer: data ? (engineer?.leg.queuedBytes ?? 0) : 0,
+      queuedToDaemon: data?.leg.queuedBytes ?? 0,
+    };
+  }
+
+  #freeId(): string {
+    for (;;) {
+      const digits = String(randomInt(SESSION_IDS)).padStart(8, '0');
+      const id = `${digits.slice(0, 4)}-${digits.slice(4)}`;
+      if (!this.#byId.has(id)) return id;
+    }
+  }
+}
+
+/** Eight digits. */
+const SESSION_IDS = 100_000_000;
+
+/** Whether `name`, as typed, names the session. */
+function bears(session: Session, name: string): boolean {
+  const typed = name.trim().toLowerCase();
+  if (typed.replace('-', '') === session.id.replace('-', '')) return true;
+  const card = session.connector?.card;
+  if (!card) return false;
+  const targetHost = card.target.replace(/:\d+$/, '');
+  const names = [card.target, targetHost, card.targetAddress, card.localAddress, card.hostName];
+  return names.some((known) => known !== '' && known.toLowerCase() === typed);
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
