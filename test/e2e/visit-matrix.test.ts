@@ -7,13 +7,7 @@ import t, { type Test } from 'tap';
 import { daemonPeers, startDaemon, type Daemon, type DaemonKind } from '../helpers/daemons.ts';
 import { skipUnless } from '../helpers/peers.ts';
 import type { RunningProcess } from '../helpers/processes.ts';
-import {
-  addAccount,
-  makeOneTimePassword,
-  startConnector,
-  startRelay,
-  type Relay,
-} from '../helpers/programs.ts';
+import { addAccount, makeOneTimePassword, startConnector, startRelay } from '../helpers/programs.ts';
 import { checkSession, leaveSite, logInAtSite } from '../helpers/site-checks.ts';
 import { clientKinds, clientPeers, Terminal, type ClientKind } from '../helpers/terminal.ts';
 

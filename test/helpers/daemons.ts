@@ -7,7 +7,15 @@
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,17 +41,21 @@ export interface DaemonOptions {
 /** The shell's prompt after a login. */
 export const sitePrompt = 'site$ ';
 
-/** What a daemon needs on the machine, for `skipUnless`. */
+/** What a daemon and its shell need on the machine, for `skipUnless`. */
 export const daemonPeers: Record<DaemonKind, readonly PeerName[]> = {
-  inetutils: ['telnetd', 'socat'],
+  inetutils: ['telnetd', 'socat', 'busybox'],
   busybox: ['busybox'],
 };
 
-/** Starts a daemon and resolves once it listens. Another program that grabs the port first only costs a retry. */
+/**
+ * Starts a daemon whose shell begins in a folder with a `vi`, and resolves once it listens. Another program that
+ * grabs the port first only costs a retry.
+ */
 export async function startDaemon(kind: DaemonKind, options: DaemonOptions = {}): Promise<Daemon> {
   const { user = 'admin', password = randomBytes(8).toString('hex') } = options;
   const folder = mkdtempSync(join(tmpdir(), 'telnet-site-'));
   writeFileSync(join(folder, 'login'), loginScript(folder, user, password), { mode: 0o700 });
+  symlinkSync(peerPath('busybox'), join(folder, 'vi')); // it does what it is called
   const [process, port] = await listen(kind, folder);
   const stop = async (): Promise<void> => {
     await process.stop();

@@ -107,7 +107,7 @@ async function checkInterrupt(t: Test, terminal: Terminal): Promise<void> {
 }
 
 async function checkFullScreen(t: Test, terminal: Terminal): Promise<void> {
-  terminal.sendLine('busybox vi nofile');
+  terminal.sendLine('./vi nofile');
   await terminal.await(lastRow);
   terminal.send(`i${fullScreenText}`);
   await terminal.await(fullScreenText);
