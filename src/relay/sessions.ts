@@ -271,7 +271,7 @@ export class Sessions implements ConnectorHost, DataHost {
     if (row < 0) return;
     const before = this.#table.stateAt(row);
     const { next, actions, outcome } = transition(before, event);
-    this.#log.debug('session-event', { session: session.id, before, event, next });
+    this.#log.debug('session-event', { session: session.id, before, what: event, next });
     if (next !== before) {
       this.#table.setState(row, next);
       this.#deadlines.enterState(row, next);

@@ -1,0 +1,103 @@
+/**
+ * The customer's terminal: status lines, the live view of the visit, the consent question, Ctrl+C.
+ *
+ * The keyboard is read all the time (raw, where there is a terminal), so that what was typed before a question can
+ * be thrown away and never answers it. Status lines begin on a line of their own, whatever the daemon left behind.
+ * The streams are passed in; nothing else writes to them.
+ */
+import type { ReadStream } from 'node:tty';
+import { visibleText } from '../base/text.ts';
+
+export interface ConsoleStreams {
+  readonly input: NodeJS.ReadStream;
+  readonly output: NodeJS.WritableStream;
+}
+
+export type Answer = 'yes' | 'no' | 'withdrawn';
+
+const ETX = 0x03;
+const LF = 0x0a;
+const ANSWERS: Readonly<Record<string, Answer>> = { y: 'yes', Y: 'yes', n: 'no', N: 'no' };
+
+export class Console {
+  /** Called on Ctrl+C. */
+  onInterrupt: () => void = () => {};
+  readonly #keyboard: ReadStream | null;
+  readonly #output: NodeJS.WritableStream;
+  #question: ((answer: Answer) => void) | null = null;
+  #isAtLineStart = true;
+
+  constructor({ input, output }: ConsoleStreams) {
+    this.#output = output;
+    this.#keyboard = input.isTTY ? input : null;
+    output.on('error', () => {});
+  }
+
+  /** Whether there is somebody who can be asked. */
+  get hasKeyboard(): boolean {
+    return this.#keyboard !== null;
+  }
+
+  /** Begins to read the keyboard. */
+  open(): void {
+    this.#keyboard?.setRawMode(true);
+    this.#keyboard?.on('data', this.#onKeys);
+    this.#keyboard?.resume();
+  }
+
+  close(): void {
+    if (!this.#isAtLineStart) this.#output.write('\n');
+    this.#keyboard?.off('data', this.#onKeys);
+    this.#keyboard?.setRawMode(false);
+    this.#keyboard?.pause();
+  }
+
+  /** A status line. */
+  say(text: string): void {
+    this.#output.write(`${this.#isAtLineStart ? '' : '\r\n'}${visibleText(text)}\n`);
+    this.#isAtLineStart = true;
+  }
+
+  /** Output of the visit, already safe for a terminal. */
+  show(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#output.write(bytes);
+    this.#isAtLineStart = bytes.at(-1) === LF;
+  }
+
+  /** Asks a yes-or-no question of one key. Resolves with `withdrawn` after `withdraw`. */
+  async ask(question: string): Promise<Answer> {
+    await drained();
+    return new Promise((resolve) => {
+      this.#output.write(`${this.#isAtLineStart ? '' : '\r\n'}${visibleText(question)} `);
+      this.#isAtLineStart = false;
+      this.#question = resolve;
+    });
+  }
+
+  /** Takes the question back; a key that comes now answers nothing. */
+  withdraw(): void {
+    this.#answer('withdrawn');
+  }
+
+  readonly #onKeys = (chunk: Buffer): void => {
+    if (chunk.includes(ETX)) return this.onInterrupt();
+    const answer = ANSWERS[chunk.toString('latin1').slice(-1)];
+    if (answer && this.#question) {
+      this.#output.write(`${answer}\n`);
+      this.#isAtLineStart = true;
+      this.#answer(answer);
+    }
+  };
+
+  #answer(answer: Answer): void {
+    const question = this.#question;
+    this.#question = null;
+    question?.(answer);
+  }
+}
+
+/** Lets the loop deliver keys that were pressed before: they find no question and are dropped. */
+function drained(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+}

@@ -1,0 +1,125 @@
+/**
+ * Dialling out: to the daemon (plain TCP) and to the relay (TLS 1.3, ALPN secure-telnet/1).
+ *
+ * The relay's certificate is not checked here: the password exchange is bound to this very TLS connection by its
+ * exporter, so whoever sits between fails there (docs/PROTOCOL.md, section 4).
+ */
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import type { HostPort } from '../base/address.ts';
+import { hostPortText, plainAddress } from '../base/address.ts';
+import type { Clock } from '../base/clock.ts';
+import { errorCode, errorText } from '../base/errors.ts';
+import { SocketLeg } from '../stream/socket-leg.ts';
+import type { UrgentData } from '../stream/urgent.ts';
+import { ALPN } from '../wire/frames.ts';
+import { Ended } from './ending.ts';
+
+/** To connect, and again for the TLS handshake. */
+const DIAL_DEADLINE_MS = 10_000;
+/** RFC 9266: channel binding of TLS 1.3 by exporter. */
+const EXPORTER_LABEL = 'EXPORTER-Channel-Binding';
+const EXPORTER_BYTES = 32;
+
+export interface Secured {
+  readonly leg: SocketLeg;
+  readonly exporter: Uint8Array;
+  readonly localAddress: string;
+  /** The address and port that were reached, for further connections to the same relay. */
+  readonly reached: HostPort;
+}
+
+/** What OpenSSL makes of a peer that answers in plain text. */
+const NOT_TLS = /^(EPROTO|ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|UNKNOWN_PROTOCOL))$/;
+
+/** The relay answered in plain text before our TLS reached it: it took the silence of a slow line for telnet. */
+export class AnsweredInPlainText extends Error {}
+
+/** Connects by TCP. Rejects with the system's error, or one of code ETIMEDOUT. */
+export function dialTcp({ host, port }: HostPort, clock: Clock, urgent: UrgentData | null): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTcp({ host, port, allowHalfOpen: true, noDelay: true });
+    const cancel = clock.after(DIAL_DEADLINE_MS, () => socket.destroy(timedOut()));
+    socket.once('error', (error) => {
+      cancel();
+      reject(error);
+    });
+    socket.once('connect', () => {
+      cancel();
+      urgent?.keep(socket);
+      socket.pause();
+      socket.removeAllListeners('error');
+      resolve(socket);
+    });
+  });
+}
+
+/** Connects to the relay. Rejects with Ended naming cause and fix, or with AnsweredInPlainText. */
+export async function dialRelay(address: HostPort, clock: Clock, hostsFile: string): Promise<Secured> {
+  const socket = await dialTcp(address, clock, null).catch((error: unknown) => {
+    throw relayUnreachable(address, error, hostsFile);
+  });
+  const secured = await secure(socket, address.host, clock);
+  if (secured.getProtocol() !== 'TLSv1.3' || secured.alpnProtocol !== ALPN) {
+    secured.destroy();
+    throw notARelay(address, 'it does not speak secure-telnet/1');
+  }
+  return {
+    leg: new SocketLeg(secured),
+    exporter: secured.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0)),
+    localAddress: plainAddress(secured.localAddress ?? ''),
+    reached: { host: plainAddress(secured.remoteAddress ?? address.host), port: address.port },
+  };
+}
+
+function secure(socket: Socket, host: string, clock: Clock): Promise<TLSSocket> {
+  const address = { host, port: socket.remotePort ?? 0 };
+  return new Promise((resolve, reject) => {
+    const secured = connectTls({
+      socket,
+      ALPNProtocols: [ALPN],
+      minVersion: 'TLSv1.3',
+      rejectUnauthorized: false,
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+    });
+    const cancel = clock.after(DIAL_DEADLINE_MS, () => secured.destroy(timedOut()));
+    secured.once('error', (error) => {
+      cancel();
+      reject(
+        NOT_TLS.test(errorCode(error)) ? new AnsweredInPlainText() : notARelay(address, errorText(error)),
+      );
+    });
+    secured.once('secureConnect', () => {
+      cancel();
+      secured.pause();
+      secured.removeAllListeners('error');
+      resolve(secured);
+    });
+  });
+}
+
+export function notARelay(address: HostPort, why: string): Ended {
+  return new Ended(
+    'notARelay',
+    `${hostPortText(address)} is reached but is no relay (${why}); check -host and -port with the engineer.`,
+  );
+}
+
+function relayUnreachable(address: HostPort, error: unknown, hostsFile: string): Ended {
+  const code = errorCode(error);
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return new Ended(
+      'relayNotFound',
+      `DNS does not find ${address.host}; check -host, or add a line with its IP address and name to ${hostsFile}.`,
+    );
+  }
+  return new Ended(
+    'relayUnreachable',
+    `The relay ${hostPortText(address)} cannot be reached (${code || errorText(error)}); check -host and -port, ` +
+      'or try -port 80 when a firewall blocks this port.',
+  );
+}
+
+function timedOut(): Error {
+  return Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' });
+}

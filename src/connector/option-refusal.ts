@@ -1,0 +1,109 @@
+/**
+ * Telnet options that would hide the visit from the customer, refused in both directions: encryption, TLS and
+ * compression inside the telnet stream. Everything else passes byte for byte.
+ *
+ * Works on one direction: `push` takes a chunk and returns what goes on. An offer or request of a refused option is
+ * taken out and answered to its sender with a refusal, as a peer without the option would (RFC 854, RFC 1143); its
+ * subnegotiations are taken out. Data is handed to `shown` on the way, without telnet commands. A command that is cut
+ * by the end of a chunk is held until the rest comes.
+ */
+import { DO, DONT, encodeCommand, encodeOption, COMMAND, TelnetScanner, WILL, WONT } from '../wire/telnet.ts';
+
+/** ENCRYPT (RFC 2946), START_TLS (draft), COMPRESS and COMPRESS2 (MCCP). */
+const REFUSED: ReadonlySet<number> = new Set([38, 46, 85, 86]);
+const ANSWER: ReadonlyMap<number, number> = new Map([
+  [WILL, DONT],
+  [DO, WONT],
+]);
+const SUBNEGOTIATION = encodeCommand(COMMAND.SB);
+const SUBNEGOTIATION_END = encodeCommand(COMMAND.SE);
+
+export interface RefusalSink {
+  /** Data of this direction, unescaped. */
+  shown(bytes: Uint8Array): void;
+  /** A refusal, for whoever sent the chunk. */
+  answer(bytes: Uint8Array): void;
+}
+
+export class OptionRefusal {
+  readonly #sink: RefusalSink;
+  readonly #passed = new Runs();
+  readonly #scanner: TelnetScanner;
+  #subnegotiation: 'begun' | 'passed' | 'dropped' = 'dropped';
+
+  constructor(sink: RefusalSink) {
+    this.#sink = sink;
+    this.#scanner = new TelnetScanner({
+      data: (bytes, wire) => {
+        sink.shown(bytes);
+        this.#passed.add(wire);
+      },
+      command: (code) => this.#passed.add(encodeCommand(code)),
+      option: (verb, option) => this.#option(verb, option),
+      subnegotiationBegan: () => {
+        this.#subnegotiation = 'begun';
+      },
+      subnegotiationPart: (bytes, wire) => this.#subnegotiationPart(bytes, wire),
+      subnegotiationEnded: (complete) => this.#subnegotiationEnded(complete),
+    });
+  }
+
+  /** What goes on: a view of `chunk` when nothing but data is in it. */
+  push(chunk: Uint8Array): Uint8Array {
+    this.#scanner.push(chunk);
+    return this.#passed.take();
+  }
+
+  #option(verb: number, option: number): void {
+    if (!REFUSED.has(option)) return this.#passed.add(encodeOption(verb, option));
+    const answer = ANSWER.get(verb);
+    if (answer !== undefined) this.#sink.answer(encodeOption(answer, option));
+  }
+
+  #subnegotiationPart(bytes: Uint8Array, wire: Uint8Array): void {
+    if (this.#subnegotiation === 'begun') this.#judgeSubnegotiation(bytes[0]);
+    if (this.#subnegotiation === 'passed') this.#passed.add(wire);
+  }
+
+  #judgeSubnegotiation(option: number): void {
+    this.#subnegotiation = REFUSED.has(option) ? 'dropped' : 'passed';
+    if (this.#subnegotiation === 'passed') this.#passed.add(SUBNEGOTIATION);
+  }
+
+  #subnegotiationEnded(complete: boolean): void {
+    if (this.#subnegotiation === 'begun') this.#passed.add(SUBNEGOTIATION);
+    if (this.#subnegotiation !== 'dropped' && complete) this.#passed.add(SUBNEGOTIATION_END);
+    this.#subnegotiation = 'dropped';
+  }
+}
+
+/** Views in order; neighbours in one buffer become one view, so that plain data is not copied. */
+class Runs {
+  readonly #runs: Uint8Array[] = [];
+  #bytes: ArrayBufferLike | null = null;
+  #from = 0;
+  #to = 0;
+
+  add(view: Uint8Array): void {
+    if (view.buffer === this.#bytes && view.byteOffset === this.#to) {
+      this.#to += view.length;
+      return;
+    }
+    this.#close();
+    this.#bytes = view.buffer;
+    this.#from = view.byteOffset;
+    this.#to = view.byteOffset + view.length;
+  }
+
+  /** All that was added since the last call, as one. */
+  take(): Uint8Array {
+    this.#close();
+    const runs = this.#runs.splice(0);
+    return runs.length === 1 ? runs[0] : Buffer.concat(runs);
+  }
+
+  #close(): void {
+    if (this.#bytes !== null) this.#runs.push(new Uint8Array(this.#bytes, this.#from, this.#to - this.#from));
+    this.#bytes = null;
+  }
+}

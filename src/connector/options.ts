@@ -1,0 +1,101 @@
+/**
+ * tndconnect's option table: every option of the original in its own spelling, and what was added.
+ */
+import { parseHostPort, type HostPort } from '../base/address.ts';
+import { OperatorError } from '../base/errors.ts';
+import { helpText, parseOptions, type Options, type OptionStyle, type OptionTable } from '../base/options.ts';
+
+export const STYLE: OptionStyle = { dashes: '-', hint: 'run `tndconnect -help`' };
+
+const DAEMON_PORT = 23;
+const DAY_MS = 86_400_000;
+
+export const CONNECTOR_OPTIONS = {
+  host: {
+    kind: 'text',
+    value: 'RELAY',
+    help: "the relay's DNS name or address, as the engineer told you",
+    required: true,
+  },
+  password: {
+    kind: 'text',
+    value: 'PASSWORD',
+    help: 'the one-time password that the engineer told you; - asks for it, so that nobody sees it',
+    required: true,
+  },
+  file: {
+    kind: 'text',
+    value: 'LOGFILE',
+    help: 'where the visit is recorded; appended to',
+    default: 'tndconnect.log',
+  },
+  port: {
+    kind: 'integer',
+    value: 'PORT',
+    help: "the relay's port; try 80 when your firewall blocks 23",
+    default: 23,
+    min: 1,
+    max: 65_535,
+  },
+  verbose: { kind: 'flag', help: 'tell every step, on the console and in the log' },
+  target: {
+    kind: 'text',
+    value: 'HOST[:PORT]',
+    help: 'the telnet daemon to connect, when it runs elsewhere or on another port than 23',
+    default: 'localhost',
+  },
+  noecho: { kind: 'flag', help: 'do not show the visit on the console; the log keeps it' },
+  consent: {
+    kind: 'choice',
+    value: 'ask|auto',
+    help: 'ask before each visit, or let every engineer in who knows the session',
+    choices: ['ask', 'auto'],
+    default: 'ask',
+  },
+  wait: {
+    kind: 'durationMs',
+    value: 'TIME',
+    help: 'end when no visit began after this',
+    default: 1_800_000,
+    min: 1_000,
+    max: DAY_MS,
+  },
+  help: { kind: 'flag', help: 'show this text; so does /?' },
+} as const satisfies OptionTable;
+
+export type ConnectorOptions = Omit<Options<typeof CONNECTOR_OPTIONS>, 'target'> & {
+  readonly target: HostPort;
+  /** As typed. */
+  readonly targetText: string;
+};
+
+/** The options, or null when help is asked for. Throws OperatorError. */
+export function parseConnectorOptions(argv: readonly string[]): ConnectorOptions | null {
+  if (argv.some((argument) => ['/?', '-?', '-help', '--help', '-h'].includes(argument))) return null;
+  const { options, operands } = parseOptions(CONNECTOR_OPTIONS, argv, STYLE);
+  if (operands.length > 0) {
+    throw new OperatorError(`${JSON.stringify(operands[0].slice(0, 40))} is not an option; ${STYLE.hint}`);
+  }
+  const relay = parseHostPort(options.host, options.port);
+  if (!relay || relay.host !== options.host) {
+    throw new OperatorError(
+      '-host takes a DNS name or an address, such as relay.example.com; the port goes to -port',
+    );
+  }
+  const target = parseHostPort(options.target, DAEMON_PORT);
+  if (!target || target.port === 0) {
+    throw new OperatorError('-target takes HOST or HOST:PORT, such as localhost or 192.168.1.5:2323');
+  }
+  return { ...options, target, targetText: options.target };
+}
+
+export function helpConnector(): string {
+  return `tndconnect: lets a support engineer work on a telnet daemon here, through a relay, while you watch
+
+tndconnect -host RELAY -password PASSWORD [options]
+
+${helpText(CONNECTOR_OPTIONS, STYLE)}
+
+Options may be written with one dash or two. Times are written 30s, 10m or 8h. Ctrl+C ends tndconnect and any visit.
+`;
+}

@@ -1,0 +1,204 @@
+/**
+ * One visit: the customer's answer, the daemon, the data connection, and the splice with its live view.
+ *
+ *   asked -> granted -> opening -> spliced -> over         a withdrawal or the end of the session leads to `over`
+ *
+ * Nothing is read from the daemon before the relay has proved on the data connection that it is the one with the
+ * password. Options that would hide the visit are refused on the way (option-refusal.ts).
+ */
+import type { HostPort } from '../base/address.ts';
+import type { Clock } from '../base/clock.ts';
+import { errorCode, errorText } from '../base/errors.ts';
+import { closeGracefully, discardingSink, type Leg } from '../stream/leg.ts';
+import { SocketLeg } from '../stream/socket-leg.ts';
+import { Splice, type Side } from '../stream/splice.ts';
+import type { UrgentData } from '../stream/urgent.ts';
+import { dataTag, verifyDataTag } from '../wire/data-auth.ts';
+import { FrameDecoder } from '../wire/frame-decoder.ts';
+import { encodeFrame, VISIT_FAILED } from '../wire/frames.ts';
+import { WireError } from '../wire/wire-error.ts';
+import { dialRelay, dialTcp, type Secured } from './dial.ts';
+import { OptionRefusal } from './option-refusal.ts';
+
+/** What a visit needs of the connector. */
+export interface VisitHost {
+  readonly clock: Clock;
+  readonly urgent: UrgentData;
+  readonly hostsFile: string;
+  readonly target: HostPort;
+  readonly dataKey: Uint8Array;
+  /** Output of the daemon, without telnet commands. */
+  shown(bytes: Uint8Array): void;
+  event(text: string): void;
+  detail(text: string): void;
+  /** Told to the relay: `reason` of VISIT_FAILED. */
+  failed(visit: string, reason: number): void;
+  /** Both directions are over. */
+  visitOver(visit: string): void;
+}
+
+/** The relay proves itself right after the data connection stands. */
+const ACKNOWLEDGEMENT_DEADLINE_MS = 10_000;
+const LINGER_MS = 5_000;
+
+export class Visit {
+  readonly id: string;
+  readonly #host: VisitHost;
+  readonly #legs: Leg[] = [];
+  readonly #endedSides = new Set<Side>();
+  #isOver = false;
+  #isOpening = false;
+
+  constructor(id: string, host: VisitHost) {
+    this.id = id;
+    this.#host = host;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Dials the daemon, then the relay, proves both ways, and splices. Failures are reported to the relay. */
+  async open(relay: HostPort): Promise<void> {
+    if (this.#isOpening) return;
+    this.#isOpening = true;
+    const daemon = await this.#dial(
+      VISIT_FAILED.daemonUnreachable,
+      'The telnet daemon does not answer',
+      async () =>
+        this.#keep(new SocketLeg(await dialTcp(this.#host.target, this.#host.clock, this.#host.urgent))),
+    );
+    if (!daemon) return;
+    const rest = await this.#dial(
+      VISIT_FAILED.relayUnreachable,
+      'The relay does not take the visit',
+      async () => {
+        const secured = await dialRelay(relay, this.#host.clock, this.#host.hostsFile);
+        this.#keep(secured.leg);
+        await this.#prove(secured);
+        return secured.leg;
+      },
+    );
+    if (rest) this.#splice(rest, daemon);
+  }
+
+  /** Ends the visit: at once, or after what is under way in both directions has arrived. */
+  end(how: 'now' | 'gracefully'): void {
+    if (this.#isOver) return;
+    if (how === 'gracefully' && this.#endedSides.size > 0) {
+      this.#host.clock.after(LINGER_MS, () => this.end('now'));
+      return;
+    }
+    this.#finish();
+    for (const leg of this.#legs) closeGracefully(leg, this.#host.clock, LINGER_MS);
+  }
+
+  async #dial(reason: number, what: string, dial: () => Promise<Leg>): Promise<Leg | null> {
+    try {
+      const leg = await dial();
+      return this.#isOver ? null : leg;
+    } catch (error) {
+      if (this.#isOver) return null;
+      this.#host.event(`${what} (${errorCode(error) || errorText(error)}).`);
+      this.end('now');
+      this.#host.failed(this.id, reason);
+      return null;
+    }
+  }
+
+  /** A leg made for a visit that ended meanwhile is closed at once. */
+  #keep(leg: SocketLeg): SocketLeg {
+    this.#legs.push(leg);
+    leg.sink = {
+      ...discardingSink,
+      closed: () => this.#host.detail('A connection of the visit closed early.'),
+    };
+    if (this.#isOver) leg.destroy();
+    return leg;
+  }
+
+  #prove({ leg, exporter }: Secured): Promise<void> {
+    const { dataKey, clock } = this.#host;
+    const visit = Buffer.from(this.id, 'hex');
+    const decoder = new FrameDecoder();
+    leg.write(
+      encodeFrame('dataHello', { visit: this.id, tag: dataTag(dataKey, 'connector', visit, exporter) }),
+    );
+    return new Promise((resolve, reject) => {
+      const fail = (why: string): void => done(() => reject(new Error(why)));
+      const cancel = clock.after(ACKNOWLEDGEMENT_DEADLINE_MS, () => fail('no acknowledgement'));
+      const done = (action: () => void): void => {
+        cancel();
+        leg.pause();
+        leg.sink = discardingSink;
+        action();
+      };
+      leg.sink = {
+        ...discardingSink,
+        data: (chunk) => {
+          try {
+            decoder.push(chunk);
+            const frame = decoder.next();
+            if (frame === null) return;
+            const isRelay =
+              frame.name === 'dataAccepted' && verifyDataTag(frame.tag, dataKey, 'relay', visit, exporter);
+            if (!isRelay)
+              return fail(frame.name === 'dataRefused' ? 'visit withdrawn' : 'wrong acknowledgement');
+            done(resolve);
+            this.#early = decoder.takeRest();
+          } catch (error) {
+            if (!(error instanceof WireError)) throw error;
+            fail(errorText(error));
+          }
+        },
+        ended: () => fail('the relay closed the connection'),
+        closed: () => fail('the relay closed the connection'),
+      };
+      leg.resume();
+    });
+  }
+
+  /** Bytes of the engineer that came right behind the acknowledgement. */
+  #early: Buffer = Buffer.alloc(0);
+
+  #splice(relay: Leg, daemon: Leg): void {
+    const splice = new Splice(relay, daemon, {
+      moved: () => {},
+      ended: (side) => this.#ended(splice, side),
+      closed: (side, error) => this.#closed(side, error),
+    });
+    const typed = new OptionRefusal({ shown: () => {}, answer: (bytes) => splice.send('near', bytes) });
+    const output = new OptionRefusal({
+      shown: (bytes) => this.#host.shown(bytes),
+      answer: (bytes) => splice.send('far', bytes),
+    });
+    splice.filter = {
+      fromNear: (chunk) => splice.send('far', typed.push(chunk)),
+      fromFar: (chunk) => splice.send('near', output.push(chunk)),
+    };
+    this.#host.event('The engineer is connected to the telnet daemon. Ctrl+C ends the visit.');
+    if (this.#early.length > 0) splice.filter.fromNear(this.#early);
+    splice.start();
+  }
+
+  #ended(splice: Splice, side: Side): void {
+    this.#host.detail(side === 'near' ? 'The engineer sends no more.' : 'The telnet daemon sends no more.');
+    this.#endedSides.add(side);
+    splice.endSide(side === 'near' ? 'far' : 'near');
+    if (this.#endedSides.size === 2) this.end('now');
+  }
+
+  #closed(side: Side, error: Error | null): void {
+    if (this.#isOver) return;
+    if (side === 'far') this.#host.failed(this.id, VISIT_FAILED.daemonFailed);
+    this.#host.detail(
+      `The connection to the ${side === 'near' ? 'relay' : 'daemon'} broke off (${error?.message ?? 'closed'}).`,
+    );
+    this.end('now');
+  }
+
+  #finish(): void {
+    this.#isOver = true;
+    this.#host.visitOver(this.id);
+  }
+}
