@@ -34,7 +34,7 @@ async function serveUntilSignal(argv: readonly string[]): Promise<void> {
     ...surroundings(),
     clock: systemClock,
     log,
-    credentials: process as typeof process & { setgroups(groups: readonly number[]): void },
+    credentials: process,
     platform: process.platform,
     hostName: hostname(),
     software: `relayapp/${VERSION}`,
