@@ -84,6 +84,7 @@ const gone = late('the line was given up before: one leaving can be seen twice (
 const answered = late('the first answer counts');
 const tooSlow = late('the second for answering is over');
 const daemonDone = late('the daemon had ended before, so nothing of its output is lost');
+const spent = late('a try that was under way when the password was consumed cannot burn it');
 const over = late('the session is over');
 
 const noConnector = impossible('no connector has been admitted');
@@ -136,7 +137,7 @@ const awaitingEngineer: Row = {
   stageExpired: end('unused'),
   idleExpired: noSplice,
   lifetimeExpired: noSplice,
-  passwordBurned: consumed,
+  passwordBurned: spent,
   closedByAdmin: end('closed'),
   relayStopping: end('shutdown'),
 };
@@ -159,7 +160,7 @@ const awaitingConsent: Row = {
   stageExpired: end('unanswered'),
   idleExpired: noSplice,
   lifetimeExpired: noSplice,
-  passwordBurned: consumed,
+  passwordBurned: spent,
   closedByAdmin: end('closed'),
   relayStopping: end('shutdown'),
 };
@@ -183,7 +184,7 @@ const awaitingSync: Row = {
   stageExpired: go('awaitingData', 'openData'),
   idleExpired: noSplice,
   lifetimeExpired: noSplice,
-  passwordBurned: consumed,
+  passwordBurned: spent,
   closedByAdmin: end('closed'),
   relayStopping: end('shutdown'),
 };
@@ -206,7 +207,7 @@ const awaitingData: Row = {
   stageExpired: end('unreachable'),
   idleExpired: noSplice,
   lifetimeExpired: noSplice,
-  passwordBurned: consumed,
+  passwordBurned: spent,
   closedByAdmin: end('closed'),
   relayStopping: end('shutdown'),
 };
@@ -229,7 +230,7 @@ const spliced: Row = {
   stageExpired: noStage,
   idleExpired: end('idle'),
   lifetimeExpired: end('lifetime'),
-  passwordBurned: consumed,
+  passwordBurned: spent,
   closedByAdmin: end('closed'),
   relayStopping: end('shutdown'),
 };
@@ -252,7 +253,7 @@ const awaitingDaemonEnd: Row = {
   stageExpired: end('engineer'),
   idleExpired: end('engineer'),
   lifetimeExpired: end('lifetime'),
-  passwordBurned: consumed,
+  passwordBurned: spent,
   closedByAdmin: end('closed'),
   relayStopping: end('shutdown'),
 };
@@ -275,7 +276,7 @@ const awaitingEngineerEnd: Row = {
   stageExpired: end('daemon'),
   idleExpired: end('daemon'),
   lifetimeExpired: end('lifetime'),
-  passwordBurned: consumed,
+  passwordBurned: spent,
   closedByAdmin: end('closed'),
   relayStopping: end('shutdown'),
 };
