@@ -29,6 +29,15 @@ export async function readSecret({ input, prompts }: Terminal, prompt: string): 
   }
 }
 
+/** A secret that is being set: asked for twice where somebody types it. Rejects with OperatorError. */
+export async function readNewSecret(terminal: Terminal, prompt: string): Promise<string> {
+  const secret = await readSecret(terminal, prompt);
+  if (!terminal.input.isTTY) return secret;
+  if ((await readSecret(terminal, 'Once more: ')) !== secret)
+    throw new OperatorError('the two are not the same');
+  return secret;
+}
+
 function typedLine(input: ReadStream): Promise<string> {
   return new Promise((resolve, reject) => {
     let typed: string[] = [];

@@ -88,6 +88,10 @@ export class Accounts {
     return timingSafeEqual(tried, hash) && stored && !stored.disabled ? stored : null;
   }
 
+  has(name: string): boolean {
+    return this.#accounts.has(name);
+  }
+
   /** Whether an account that was authenticated earlier may still act. */
   isEnabled(name: string): boolean {
     return this.#accounts.get(name)?.disabled === false;

@@ -3,7 +3,7 @@
  */
 import { OperatorError } from '../base/errors.ts';
 import { helpText, parseOptions } from '../base/options.ts';
-import { readSecret, type Terminal } from '../base/terminal.ts';
+import { readNewSecret, readSecret, type Terminal } from '../base/terminal.ts';
 import { escapeText } from '../base/text.ts';
 import { request } from './control-client.ts';
 import { CLOSE_OPTIONS, COMMANDS, OTP_OPTIONS, SESSIONS_OPTIONS, STYLE, USER_OPTIONS } from './options.ts';
@@ -53,14 +53,14 @@ async function user(argv: readonly string[], surroundings: CommandSurroundings):
   }
   switch (act) {
     case 'add': {
-      const password = await readSecret(surroundings.terminal, `Password for ${escapeText(name)}: `);
+      const password = await readNewSecret(surroundings.terminal, `Password for ${escapeText(name)}: `);
       await request(path, 'user-add', { name, role: options.role, password });
       return `account ${name} added, role ${options.role}\n`;
     }
     case 'passwd':
       await request(path, 'user-passwd', {
         name,
-        password: await readSecret(surroundings.terminal, 'New password: '),
+        password: await readNewSecret(surroundings.terminal, 'New password: '),
       });
       return `password of ${name} changed\n`;
     case 'disable':

@@ -28,6 +28,9 @@ export interface DialogueHost extends LoginDesk {
   readonly promptIdleMs: number;
 }
 
+/** The connector's default. */
+const TELNET_PORT = 23;
+
 const HELP = `Commands:
   new [label]   make a one-time password for a customer, wait for the customer, connect
   list          show sessions
@@ -135,8 +138,9 @@ async function makeNew(
     `Session ${session.id}. One-time password for the customer, good for ${durationText(ttlMs)}:\n\n`,
   );
   line.print(`    ${customerPassword}\n\n`);
+  const port = line.leg.localPort === TELNET_PORT ? '' : ` -port ${line.leg.localPort}`;
   line.print(
-    `The customer runs:\n\n    tndconnect -host ${host.relayName} -password ${customerPassword}\n\n`,
+    `The customer runs:\n\n    tndconnect -host ${host.relayName}${port} -password ${customerPassword}\n\n`,
   );
   await visit(line, host, session, account.name, true);
 }

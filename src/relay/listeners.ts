@@ -20,6 +20,16 @@ export function parseListen(values: readonly string[]): readonly HostPort[] {
   });
 }
 
+/** Binds every address or none; rejects with OperatorError. */
+export async function listenAll(addresses: readonly HostPort[]): Promise<readonly Server[]> {
+  const results = await Promise.allSettled(addresses.map((address) => listen(address)));
+  const servers = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (!failed) return servers;
+  for (const server of servers) server.close();
+  throw failed.reason;
+}
+
 /** Binds one address; rejects with OperatorError. Connections wait until somebody listens for them. */
 export function listen({ host, port }: HostPort): Promise<Server> {
   const server = createServer({ allowHalfOpen: true, noDelay: true });

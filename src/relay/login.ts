@@ -35,6 +35,8 @@ export async function checkLogin(
     audit.record('engineer-login', { session: session.id, from });
     return { kind: 'session', session };
   }
-  audit.record('engineer-login-wrong', { name, from });
+  // A name that nothing bears may be a password typed at the wrong prompt: it stays out of the file.
+  const isKnown = accounts.has(name) || sessions.isNamed(name);
+  audit.record('engineer-login-wrong', { name: isKnown ? name : null, from });
   return null;
 }

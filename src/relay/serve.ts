@@ -15,7 +15,7 @@ import { ControlServer } from './control-server.ts';
 import { DEADLINE_LIMITS } from './deadlines.ts';
 import { loadIdentity } from './identity.ts';
 import { SESSIONS_MAX } from './limits.ts';
-import { addressOf, listen, parseListen } from './listeners.ts';
+import { addressOf, listenAll, parseListen } from './listeners.ts';
 import { SERVE_OPTIONS, STYLE } from './options.ts';
 import { becomeUser, chooseUser, type Credentials } from './privileges.ts';
 import { Relay } from './relay.ts';
@@ -61,7 +61,7 @@ export async function serve(argv: readonly string[], surroundings: ServeSurround
   const state = locateState(options.state, surroundings);
 
   const urgent = await loadUrgentData(surroundings.platform);
-  const servers = await Promise.all(addresses.map((address) => listen(address)));
+  const servers = await listenAll(addresses);
   try {
     prepareState(state, runAs);
     if (runAs) becomeUser(credentials, runAs);

@@ -152,9 +152,7 @@ export class Sessions implements ConnectorHost, DataHost {
    */
   findByPassword(name: string, password: string): Session | null {
     const now = this.#clock.now();
-    const named = [...this.#byId.values()].filter(
-      (session) => bears(session, name) && session.closedUntilMs <= now,
-    );
+    const named = this.#named(name).filter((session) => session.closedUntilMs <= now);
     const tried = sha256(password);
     const found = named.find((session) => timingSafeEqual(session.engineerPasswordHash, tried));
     if (found) {
@@ -163,6 +161,15 @@ export class Sessions implements ConnectorHost, DataHost {
     }
     for (const session of named) this.#countWrong(session, now);
     return null;
+  }
+
+  /** Whether `name` is that of some session. */
+  isNamed(name: string): boolean {
+    return this.#named(name).length > 0;
+  }
+
+  #named(name: string): readonly Session[] {
+    return [...this.#byId.values()].filter((session) => bears(session, name));
   }
 
   /** Resolves when the customer connects, or with the outcome when the session ends before. */

@@ -22,6 +22,8 @@ export interface Leg {
   /** The peer's address in plain form, and its port; stays readable after the close. */
   readonly remoteAddress: string;
   readonly remotePort: number;
+  /** The port of this machine that the peer reached. */
+  readonly localPort: number;
   /** Bytes written that the kernel has not taken yet. */
   readonly queuedBytes: number;
   readonly isClosed: boolean;

@@ -20,6 +20,7 @@ export class SocketLeg implements Leg {
   readonly transport: 'tcp' | 'tls';
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly localPort: number;
   sink: LegSink = discardingSink;
   isClosed = false;
   #error: Error | null = null;
@@ -30,6 +31,7 @@ export class SocketLeg implements Leg {
     this.transport = socket instanceof TLSSocket ? 'tls' : 'tcp';
     this.remoteAddress = plainAddress(socket.remoteAddress ?? '');
     this.remotePort = socket.remotePort ?? 0;
+    this.localPort = socket.localPort ?? 0;
     this.#socket[OWNER] = this;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEPALIVE_DELAY_MS);

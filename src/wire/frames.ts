@@ -39,7 +39,7 @@ export const CONNECTOR_CARD = {
   publicKey: bytes(32),
   software: text(64),
   /** The daemon as the customer typed it. */
-  target: text(255),
+  target: text(262),
   /** The daemon's address as resolved by the connector. */
   targetAddress: text(64),
   /** The connector's own address on the connection to the relay. */
