@@ -25,8 +25,8 @@ export function escapeText(input: string | Uint8Array, limit: TextLimit = {}): s
   return cut.text;
 }
 
-/** What a terminal neither shows nor may obey: controls, formats, private and unassigned characters, fillers. */
-const HIDDEN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
+/** What a terminal neither shows nor may obey: controls, formats, surrogates, private characters, fillers. */
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
 const MARK = /\p{M}/u;
 const SPACE = /\p{Zs}/u;
 

@@ -6,6 +6,7 @@
  * but a control within one ends it and counts, so that Enter and ^C always work. Invalid UTF-8 and other controls
  * are ignored. Keeps no input beyond one character; pure.
  */
+import { Utf8Decoder } from '../base/utf8.ts';
 
 export const KEY = {
   ENTER: '\r',
@@ -34,7 +35,10 @@ const STRING_OPENERS = new Set([0x5d, 0x50, 0x58, 0x5e, 0x5f]);
 
 export class TypedKeys {
   readonly #onKey: (key: string) => void;
-  readonly #utf8 = new Utf8((character) => this.#onKey(character));
+  readonly #utf8 = new Utf8Decoder({
+    character: (codePoint) => this.#character(codePoint),
+    invalid: () => {},
+  });
   #state = PLAIN;
 
   constructor(onKey: (key: string) => void) {
@@ -93,6 +97,11 @@ export class TypedKeys {
         this.#utf8.push(byte);
     }
   }
+
+  #character(codePoint: number): void {
+    const isC1Control = codePoint >= 0x80 && codePoint < 0xa0;
+    if (!isC1Control) this.#onKey(String.fromCodePoint(codePoint));
+  }
 }
 
 function afterEscape(before: number): number {
@@ -103,52 +112,4 @@ function stateAfterEscape(byte: number): number {
   if (byte === 0x5b) return IN_CSI_FIRST;
   if (byte === 0x4f) return ONE_MORE;
   return STRING_OPENERS.has(byte) ? IN_STRING : PLAIN;
-}
-
-/** UTF-8 (RFC 3629) byte by byte; whatever is not well formed is left out, C1 controls too. */
-class Utf8 {
-  readonly #onCharacter: (character: string) => void;
-  #missing = 0;
-  #codePoint = 0;
-  /** Smallest value that needs this many bytes: a lower one was written too long. */
-  #least = 0;
-
-  constructor(onCharacter: (character: string) => void) {
-    this.#onCharacter = onCharacter;
-  }
-
-  reset(): void {
-    this.#missing = 0;
-  }
-
-  push(byte: number): void {
-    if (byte >= 0x80 && byte < 0xc0) this.#continue(byte);
-    else this.#start(byte);
-  }
-
-  #start(byte: number): void {
-    this.#missing = 0;
-    if (byte < 0x80) this.#onCharacter(String.fromCharCode(byte));
-    else if (byte < 0xe0) this.#expect(1, byte & 0x1f, 0xa0);
-    else if (byte < 0xf0) this.#expect(2, byte & 0x0f, 0x800);
-    else if (byte < 0xf5) this.#expect(3, byte & 0x07, 0x10000);
-  }
-
-  #expect(missing: number, bits: number, least: number): void {
-    this.#missing = missing;
-    this.#codePoint = bits;
-    this.#least = least;
-  }
-
-  #continue(byte: number): void {
-    if (this.#missing === 0) return;
-    this.#codePoint = (this.#codePoint << 6) | (byte & 0x3f);
-    this.#missing--;
-    if (this.#missing === 0 && this.#wellFormed()) this.#onCharacter(String.fromCodePoint(this.#codePoint));
-  }
-
-  #wellFormed(): boolean {
-    const code = this.#codePoint;
-    return code >= this.#least && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
-  }
 }
