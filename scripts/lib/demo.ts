@@ -92,7 +92,7 @@ async function setUp(port: number): Promise<Stage> {
   endings.push(() => site.stop());
   const relay = await startRelay({ port });
   endings.push(() => relay.stop());
-  return { relay, site, folder, accountPassword: await addAccount(relay, 'demo') };
+  return { relay, site, folder, accountPassword: await addAccount(relay, 'demo', 'admin') };
 }
 
 async function checkPortIsFree(port: number): Promise<void> {
@@ -143,9 +143,9 @@ The relay runs, and a customer's connector waits at it. It consents to every vis
 
   At "relay login:" either the session's own login:
       ${password.session}  with password  ${password.engineerPassword}
-  or the account
-      demo       with password  ${accountPassword}
-      and then: help, list, new, open ID
+  or the account (an admin, who sees every session)
+      demo${' '.repeat(5)}  with password  ${accountPassword}
+      and then: open ${password.session}, list, new, help
 
   At the site's "login:" (a real ${site.kind} telnetd, its shell runs as you on this machine):
       ${site.user}      with password  ${site.password}
