@@ -18,8 +18,9 @@ const BACKSPACES = ['\b', '\u007f'];
 /** The secret, without its line end. Rejects with OperatorError on ^C, or when there is none. */
 export async function readSecret({ input, prompts }: Terminal, prompt: string): Promise<string> {
   if (!input.isTTY) return firstLine(input);
-  prompts.write(prompt);
+  // First: switching waits until the terminal has taken what was written, and until then it echoes.
   input.setRawMode(true);
+  prompts.write(prompt);
   try {
     return await typedLine(input);
   } finally {
