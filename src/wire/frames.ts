@@ -13,7 +13,7 @@ import { WireError } from './wire-error.ts';
 export const PROTOCOL_VERSION = 1;
 /** The ALPN name of control and data connections. */
 export const ALPN = 'secure-telnet/1';
-/** Bytes of a visit id: 4 of the node, 12 random. */
+/** Bytes of a visit id, all random in version 1. */
 export const VISIT_ID_BYTES = 16;
 /** Largest `length` of a frame. */
 export const FRAME_BYTES_MAX = 2_048;
@@ -35,7 +35,7 @@ const u32 = integer(4);
 export const CONNECTOR_CARD = {
   version: u8,
   nameplate: text(6),
-  /** Ed25519, made for this run; reconnects are signed with its private half. */
+  /** Ed25519, made for this run. Bound in ADa for a later version's reconnects; nothing in version 1 uses it. */
   publicKey: bytes(32),
   software: text(64),
   /** The daemon as the customer typed it. */
@@ -90,7 +90,7 @@ export type Frame = { [N in FrameName]: { readonly name: N } & FrameFields<N> }[
 export type ConnectorCard = Values<typeof CONNECTOR_CARD>;
 export type RelayCard = Values<typeof RELAY_CARD>;
 
-/** `refused.reason` */
+/** `refused.reason`; `busy` is sent by no relay of version 1. */
 export const REFUSED = { password: 1, version: 2, busy: 3, protocol: 4 } as const;
 /** `visitFailed.reason`: before the data connection was accepted, and after. */
 export const VISIT_FAILED = { daemonUnreachable: 1, daemonFailed: 2, relayUnreachable: 3 } as const;
