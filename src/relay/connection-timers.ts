@@ -60,6 +60,7 @@ export class ConnectionTimers {
   }
 
   release(handle: Handle): void {
+    if (this.#pool.resolve(handle) < 0) return;
     this.cancel(handle);
     this.#pool.release(handle);
   }
