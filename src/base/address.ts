@@ -16,13 +16,17 @@ const HOST_CHARACTERS_MAX = 253;
 
 /** Returns null when `text` is not a host with an optional port from 0 to 65535. */
 export function parseHostPort(text: string, defaultPort: number): HostPort | null {
-  const match = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text) ?? /^([^:]+)(?::(\d{1,5}))?$/.exec(text);
-  const host = match ? match[1] : text;
+  const bracketed = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text);
+  const match = bracketed ?? /^([^:]+)(?::(\d{1,5}))?$/.exec(text);
+  const host = match ? match[1]! : text;
   const port = match?.[2] === undefined ? defaultPort : Number(match[2]);
-  const named =
-    /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$/.test(host) && host.length <= HOST_CHARACTERS_MAX;
-  if (port > 65_535 || !(named || isIP(host) !== 0)) return null;
+  if (port > 65_535 || !(isIP(host) === 6 || (!bracketed && (isIP(host) === 4 || isHostName(host)))))
+    return null;
   return { host, port };
+}
+
+function isHostName(host: string): boolean {
+  return /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$/.test(host) && host.length <= HOST_CHARACTERS_MAX;
 }
 
 export function hostPortText({ host, port }: HostPort): string {
