@@ -108,7 +108,7 @@ async function obey(
     case 'new':
       return refusesObserver(line, account) ? undefined : makeNew(line, host, account, rest);
     case 'list':
-      return line.print(listText(host.sessions.list(account.role === 'engineer' ? account.name : null)));
+      return line.print(listText(host.sessions.list(account.role === 'admin' ? null : account.name)));
     case 'open':
       return refusesObserver(line, account) ? undefined : open(line, host, account, rest);
     case 'help':
