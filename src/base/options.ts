@@ -209,7 +209,8 @@ function durationOf(name: string, spec: { min: number; max: number }, text: stri
   return value;
 }
 
-function defaultText(spec: OptionSpec): string {
+/** ` (default 30m)`, ` (required)`, or nothing: what follows an option's help. */
+export function defaultText(spec: OptionSpec): string {
   if (spec.kind === 'flag') return '';
   if (spec.kind === 'durationMs') return ` (default ${durationText(spec.default)})`;
   if (spec.kind === 'list') return spec.default === undefined ? '' : ` (default ${spec.default.join(' ')})`;
@@ -221,6 +222,7 @@ function kebab(key: string): string {
   return key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
 }
 
-function spelling(key: string, style: OptionStyle): string {
+/** An option as it is typed: `--idle-timeout` for the key `idleTimeout`. */
+export function spelling(key: string, style: OptionStyle): string {
   return `${style.dashes}${kebab(key)}`;
 }
