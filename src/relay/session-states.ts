@@ -45,6 +45,7 @@ export const SESSION_EVENTS = [
   'idleExpired',
   'lifetimeExpired',
   'passwordBurned',
+  'auditFailed',
   'closedByAdmin',
   'relayStopping',
 ] as const;
@@ -94,6 +95,7 @@ const consumed = impossible('the connector that is here consumed the password');
 const noSplice = impossible('only a spliced session has this');
 const noStage = impossible('a spliced session has no stage deadline');
 const handedOver = impossible('the splice owns the line: its end is engineerEnded or legFailed');
+const notRecorded = impossible('only the start of a visit must be in the audit file first');
 const endedOnce = impossible('a leg half-closes once');
 
 const awaitingCustomer: Row = {
@@ -115,6 +117,7 @@ const awaitingCustomer: Row = {
   idleExpired: noSplice,
   lifetimeExpired: noSplice,
   passwordBurned: end('burned'),
+  auditFailed: notRecorded,
   closedByAdmin: end('closed'),
   relayStopping: end('shutdown'),
 };
@@ -138,6 +141,7 @@ const awaitingEngineer: Row = {
   idleExpired: noSplice,
   lifetimeExpired: noSplice,
   passwordBurned: spent,
+  auditFailed: notRecorded,
   closedByAdmin: end('closed'),
   relayStopping: end('shutdown'),
 };
@@ -161,6 +165,7 @@ const awaitingConsent: Row = {
   idleExpired: noSplice,
   lifetimeExpired: noSplice,
   passwordBurned: spent,
+  auditFailed: notRecorded,
   closedByAdmin: end('closed'),
   relayStopping: end('shutdown'),
 };
@@ -185,6 +190,7 @@ const awaitingSync: Row = {
   idleExpired: noSplice,
   lifetimeExpired: noSplice,
   passwordBurned: spent,
+  auditFailed: notRecorded,
   closedByAdmin: end('closed'),
   relayStopping: end('shutdown'),
 };
@@ -208,6 +214,7 @@ const awaitingData: Row = {
   idleExpired: noSplice,
   lifetimeExpired: noSplice,
   passwordBurned: spent,
+  auditFailed: notRecorded,
   closedByAdmin: end('closed'),
   relayStopping: end('shutdown'),
 };
@@ -231,10 +238,13 @@ const spliced: Row = {
   idleExpired: end('idle'),
   lifetimeExpired: end('lifetime'),
   passwordBurned: spent,
+  auditFailed: end('audit'),
   closedByAdmin: end('closed'),
   relayStopping: end('shutdown'),
 };
 
+// Whoever ended first ended the visit: a leg that breaks off afterwards (a client that closes while output is still
+// on its way to it is reset) changes nothing of that.
 const awaitingDaemonEnd: Row = {
   connectorArrived: consumed,
   connectorLeft: end('customer'),
@@ -246,14 +256,15 @@ const awaitingDaemonEnd: Row = {
   synced: tooSlow,
   dataArrived: go('awaitingDaemonEnd', 'refuseData'),
   dialFailed: outOfTurn,
-  daemonFailed: end('failure'),
+  daemonFailed: end('engineer'),
   engineerEnded: endedOnce,
   daemonEnded: end('engineer'),
-  legFailed: end('failure'),
+  legFailed: end('engineer'),
   stageExpired: end('engineer'),
   idleExpired: end('engineer'),
   lifetimeExpired: end('lifetime'),
   passwordBurned: spent,
+  auditFailed: notRecorded,
   closedByAdmin: end('closed'),
   relayStopping: end('shutdown'),
 };
@@ -272,11 +283,12 @@ const awaitingEngineerEnd: Row = {
   daemonFailed: daemonDone,
   engineerEnded: end('daemon'),
   daemonEnded: endedOnce,
-  legFailed: end('failure'),
+  legFailed: end('daemon'),
   stageExpired: end('daemon'),
   idleExpired: end('daemon'),
   lifetimeExpired: end('lifetime'),
   passwordBurned: spent,
+  auditFailed: notRecorded,
   closedByAdmin: end('closed'),
   relayStopping: end('shutdown'),
 };

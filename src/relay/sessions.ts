@@ -9,7 +9,7 @@ import { createHash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto
 import type { Clock } from '../base/clock.ts';
 import { OperatorError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { closeGracefully, type Leg } from '../stream/leg.ts';
+import { closeGracefully, discardingSink, type Leg } from '../stream/leg.ts';
 import { Splice, type Side, type SpliceOwner } from '../stream/splice.ts';
 import { dataTag, verifyDataTag } from '../wire/data-auth.ts';
 import {
@@ -325,7 +325,7 @@ export class Sessions implements ConnectorHost, DataHost {
     session.startedWallMs = this.#clock.wallNow();
     const { who, from, over } = engineer;
     if (!this.#audit.record('visit-start', { session: session.id, who, from, over })) {
-      return this.#report(session, 'closedByAdmin');
+      return this.#report(session, 'auditFailed');
     }
     const visit = Buffer.from(session.visit!, 'hex');
     leg.write(
@@ -375,6 +375,11 @@ export class Sessions implements ConnectorHost, DataHost {
     if (data) this.closeLeg(data.leg);
     connector?.bye(outcome);
     session.engineer = null;
+    if (engineer && session.splice) {
+      // From here on the row may be another session's: nothing of this line is counted any more.
+      engineer.leg.pause();
+      engineer.leg.sink = discardingSink;
+    }
     engineer?.sessionOver(outcome);
     this.#tellWatchers(session, outcome);
   }

@@ -117,6 +117,13 @@ export const OUTCOMES = [
     forEngineer: 'An administrator of the relay closed the session.',
     forCustomer: 'An administrator of the relay closed the session.',
   },
+  {
+    word: 'audit',
+    code: 15,
+    exitStatus: 15,
+    forEngineer: 'The relay cannot write its audit file, and nothing happens that is not recorded.',
+    forCustomer: 'The relay cannot write its audit file, and nothing happens that is not recorded.',
+  },
 ] as const satisfies readonly OutcomeRow[];
 
 export type Outcome = (typeof OUTCOMES)[number]['word'];

@@ -139,6 +139,7 @@ t.test('visits that are cut', async (t) => {
     legFailed: 'failure',
     daemonFailed: 'failure',
     connectorLost: 'failure',
+    auditFailed: 'audit',
     connectorLeft: 'customer',
     closedByAdmin: 'closed',
     relayStopping: 'shutdown',
@@ -148,7 +149,7 @@ t.test('visits that are cut', async (t) => {
     t.same(live(event, 'spliced').actions, ['finish']);
   }
   for (const half of ['engineerEnded', 'daemonEnded']) {
-    t.equal(live(`${half} legFailed`, 'spliced').outcome, 'failure');
+    t.equal(live(`${half} legFailed`, 'spliced').outcome, half === 'engineerEnded' ? 'engineer' : 'daemon');
     t.equal(live(`${half} lifetimeExpired`, 'spliced').outcome, 'lifetime');
   }
 });
@@ -156,7 +157,7 @@ t.test('visits that are cut', async (t) => {
 t.test('a daemon socket that fails after its orderly end takes nothing with it', async (t) => {
   t.equal(live('daemonEnded daemonFailed', 'spliced').state, 'awaitingEngineerEnd');
   t.equal(live('daemonEnded daemonFailed engineerEnded', 'spliced').outcome, 'daemon');
-  t.equal(live('engineerEnded daemonFailed', 'spliced').outcome, 'failure');
+  t.equal(live('engineerEnded daemonFailed', 'spliced').outcome, 'engineer');
 });
 
 t.test('what happens after the end changes nothing', async (t) => {
