@@ -52,6 +52,7 @@ export class Connector implements ControlHost, VisitHost {
   readonly #surroundings: ConnectorSurroundings;
   readonly #screen = new ScreenFilter();
   readonly #visits = new Map<string, Visit>();
+  readonly #stopping = new AbortController();
   #secured: Secured | null = null;
   #link: ControlLink | null = null;
   #accepted: Accepted | null = null;
@@ -69,6 +70,11 @@ export class Connector implements ControlHost, VisitHost {
     this.#ending = new Promise((resolve) => {
       this.#resolve = resolve;
     });
+  }
+
+  /** Aborted once it is known how this run ends: nothing is dialled any more. */
+  get stop(): AbortSignal {
+    return this.#stopping.signal;
   }
 
   get target() {
@@ -137,7 +143,7 @@ export class Connector implements ControlHost, VisitHost {
   /** The daemon must answer before anything else is dialled. */
   async #checkDaemon(): Promise<string> {
     try {
-      const socket = await dialTcp(this.target, this.clock, null);
+      const socket = await dialTcp(this.target, this, null);
       const address = plainAddress(socket.remoteAddress ?? '');
       socket.on('error', () => {});
       socket.end();
@@ -158,7 +164,7 @@ export class Connector implements ControlHost, VisitHost {
     for (let tries = 1; ; tries += 1) {
       try {
         this.detail(`Dialling the relay ${hostPortText(address)}.`);
-        return await dialRelay(address, this.clock, this.hostsFile);
+        return await dialRelay(address, this, this.hostsFile);
       } catch (error) {
         if (!(error instanceof AnsweredInPlainText)) throw error;
         if (tries === 2) throw notARelay(address, 'it answers in plain text');
@@ -291,6 +297,7 @@ export class Connector implements ControlHost, VisitHost {
   /** The first ending counts. */
   #stop(ending: Ending): void {
     this.#resolve(ending);
+    this.#stopping.abort();
   }
 }
 

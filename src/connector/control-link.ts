@@ -142,12 +142,14 @@ export class ControlLink implements LegSink {
     this.close();
   }
 
-  /** Closes without reporting anything. */
+  /** Closes without reporting anything, but that an `enter` under way rejects. */
   close(): void {
     if (this.#stage === 'closed') return;
     this.#stage = 'closed';
     this.#cancelDeadline();
     this.#secured.leg.end();
+    this.#settle?.reject(new Ended('relayLost', 'The connection to the relay was given up.'));
+    this.#settle = null;
   }
 
   /** Cuts what `close` may have left. */

@@ -8,7 +8,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { HostPort } from '../base/address.ts';
 import { hostPortText, plainAddress } from '../base/address.ts';
-import type { Clock } from '../base/clock.ts';
+import type { Cancel, Clock } from '../base/clock.ts';
 import { errorCode, errorText } from '../base/errors.ts';
 import { SocketLeg } from '../stream/socket-leg.ts';
 import type { UrgentData } from '../stream/urgent.ts';
@@ -35,11 +35,21 @@ const NOT_TLS = /^(EPROTO|ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|U
 /** The relay answered in plain text before our TLS reached it: it took the silence of a slow line for telnet. */
 export class AnsweredInPlainText extends Error {}
 
-/** Connects by TCP. Rejects with the system's error, or one of code ETIMEDOUT. */
-export function dialTcp({ host, port }: HostPort, clock: Clock, urgent: UrgentData | null): Promise<Socket> {
+/** What every dial needs. `stop` gives up what is under way, and everything that begins later. */
+export interface DialSurroundings {
+  readonly clock: Clock;
+  readonly stop: AbortSignal;
+}
+
+/** Connects by TCP. Rejects with the system's error, or one of code ETIMEDOUT or ECANCELED. */
+export function dialTcp(
+  { host, port }: HostPort,
+  surroundings: DialSurroundings,
+  urgent: UrgentData | null,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connectTcp({ host, port, allowHalfOpen: true, noDelay: true });
-    const cancel = clock.after(DIAL_DEADLINE_MS, () => socket.destroy(timedOut()));
+    const cancel = limit(socket, surroundings);
     socket.once('error', (error) => {
       cancel();
       reject(error);
@@ -55,11 +65,15 @@ export function dialTcp({ host, port }: HostPort, clock: Clock, urgent: UrgentDa
 }
 
 /** Connects to the relay. Rejects with Ended naming cause and fix, or with AnsweredInPlainText. */
-export async function dialRelay(address: HostPort, clock: Clock, hostsFile: string): Promise<Secured> {
-  const socket = await dialTcp(address, clock, null).catch((error: unknown) => {
+export async function dialRelay(
+  address: HostPort,
+  surroundings: DialSurroundings,
+  hostsFile: string,
+): Promise<Secured> {
+  const socket = await dialTcp(address, surroundings, null).catch((error: unknown) => {
     throw relayUnreachable(address, error, hostsFile);
   });
-  const secured = await secure(socket, address.host, clock);
+  const secured = await secure(socket, address.host, surroundings);
   if (secured.getProtocol() !== 'TLSv1.3' || secured.alpnProtocol !== ALPN) {
     secured.destroy();
     throw notARelay(address, 'it does not speak secure-telnet/1');
@@ -72,7 +86,7 @@ export async function dialRelay(address: HostPort, clock: Clock, hostsFile: stri
   };
 }
 
-function secure(socket: Socket, host: string, clock: Clock): Promise<TLSSocket> {
+function secure(socket: Socket, host: string, surroundings: DialSurroundings): Promise<TLSSocket> {
   const address = { host, port: socket.remotePort ?? 0 };
   return new Promise((resolve, reject) => {
     const secured = connectTls({
@@ -82,7 +96,7 @@ function secure(socket: Socket, host: string, clock: Clock): Promise<TLSSocket> 
       rejectUnauthorized: false,
       ...(isIP(host) === 0 ? { servername: host } : {}),
     });
-    const cancel = clock.after(DIAL_DEADLINE_MS, () => secured.destroy(timedOut()));
+    const cancel = limit(secured, surroundings);
     secured.once('error', (error) => {
       cancel();
       reject(
@@ -120,6 +134,20 @@ function relayUnreachable(address: HostPort, error: unknown, hostsFile: string):
   );
 }
 
-function timedOut(): Error {
-  return Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' });
+/** Gives the socket up at its deadline or at `stop`; returns what lifts both. */
+function limit(socket: Socket, { clock, stop }: DialSurroundings): Cancel {
+  const giveUp = (): void => void socket.destroy(failure('ECANCELED', 'given up'));
+  const cancel = clock.after(DIAL_DEADLINE_MS, () =>
+    socket.destroy(failure('ETIMEDOUT', 'no answer in time')),
+  );
+  stop.addEventListener('abort', giveUp);
+  if (stop.aborted) giveUp();
+  return () => {
+    cancel();
+    stop.removeEventListener('abort', giveUp);
+  };
+}
+
+function failure(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
 }

@@ -7,7 +7,6 @@
  * password. Options that would hide the visit are refused on the way (option-refusal.ts).
  */
 import type { HostPort } from '../base/address.ts';
-import type { Clock } from '../base/clock.ts';
 import { errorCode, errorText } from '../base/errors.ts';
 import { closeGracefully, discardingSink, type Leg } from '../stream/leg.ts';
 import { SocketLeg } from '../stream/socket-leg.ts';
@@ -17,12 +16,11 @@ import { dataTag, verifyDataTag } from '../wire/data-auth.ts';
 import { FrameDecoder } from '../wire/frame-decoder.ts';
 import { encodeFrame, VISIT_FAILED } from '../wire/frames.ts';
 import { WireError } from '../wire/wire-error.ts';
-import { dialRelay, dialTcp, type Secured } from './dial.ts';
+import { dialRelay, dialTcp, type DialSurroundings, type Secured } from './dial.ts';
 import { OptionRefusal } from './option-refusal.ts';
 
 /** What a visit needs of the connector. */
-export interface VisitHost {
-  readonly clock: Clock;
+export interface VisitHost extends DialSurroundings {
   readonly urgent: UrgentData;
   readonly hostsFile: string;
   readonly target: HostPort;
@@ -65,15 +63,14 @@ export class Visit {
     const daemon = await this.#dial(
       VISIT_FAILED.daemonUnreachable,
       'The telnet daemon does not answer',
-      async () =>
-        this.#keep(new SocketLeg(await dialTcp(this.#host.target, this.#host.clock, this.#host.urgent))),
+      async () => this.#keep(new SocketLeg(await dialTcp(this.#host.target, this.#host, this.#host.urgent))),
     );
     if (!daemon) return;
     const rest = await this.#dial(
       VISIT_FAILED.relayUnreachable,
       'The relay does not take the visit',
       async () => {
-        const secured = await dialRelay(relay, this.#host.clock, this.#host.hostsFile);
+        const secured = await dialRelay(relay, this.#host, this.#host.hostsFile);
         this.#keep(secured.leg);
         await this.#prove(secured);
         return secured.leg;
