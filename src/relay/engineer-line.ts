@@ -146,6 +146,9 @@ export class EngineerLine implements LegSink {
 
   /** Resolves when the client's telnet state, whatever a visit left of it, is the dialogue's again. */
   async resync(): Promise<void> {
+    // A client that half-closed during the visit has heard how it ended, and nothing more will come of it.
+    if (this.leg.hasEnded) this.hangUp();
+    this.#throwIfClosed();
     if (this.#telnet.phase === 'dialogue') return;
     const synced = new Promise<void>((resolve) => {
       this.#onSynced = resolve;

@@ -27,6 +27,8 @@ export interface Leg {
   /** Bytes written that the kernel has not taken yet. */
   readonly queuedBytes: number;
   readonly isClosed: boolean;
+  /** Whether the peer has half-closed: reported once, to the consumer of that time. */
+  readonly hasEnded: boolean;
   sink: LegSink;
   /** Returns false when the source of these bytes should pause until `drained`. Ignored after `end` and close. */
   write(bytes: Uint8Array): boolean;

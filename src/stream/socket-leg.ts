@@ -23,6 +23,7 @@ export class SocketLeg implements Leg {
   readonly localPort: number;
   sink: LegSink = discardingSink;
   isClosed = false;
+  hasEnded = false;
   #error: Error | null = null;
   readonly #socket: OwnedSocket;
 
@@ -82,6 +83,11 @@ export class SocketLeg implements Leg {
     return socket;
   }
 
+  ended(): void {
+    this.hasEnded = true;
+    this.sink.ended();
+  }
+
   failed(error: Error): void {
     this.#error ??= error;
   }
@@ -101,7 +107,7 @@ function onDrain(this: OwnedSocket): void {
 }
 
 function onEnd(this: OwnedSocket): void {
-  this[OWNER]?.sink.ended();
+  this[OWNER]?.ended();
 }
 
 function onError(this: OwnedSocket, error: Error): void {
