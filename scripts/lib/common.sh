@@ -8,7 +8,7 @@ cd "$repo_root"
 
 say() { printf '%s\n' "$*"; }
 die() {
-  printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+  printf '%s: %s\n' "${0#"$repo_root/"}" "$*" >&2
   exit 1
 }
 
