@@ -159,7 +159,8 @@ export class EngineerTelnet {
 
   /** Asks for a timing mark; until it comes, what the client types is dropped (it was typed for the relay). */
   startSync(): void {
-    invariant(this.#phase === 'dialogue', 'a sync starts from the dialogue');
+    const isGreeted = this.#echo.state !== 'unsent' && this.#echo.state !== 'asked';
+    invariant(isGreeted && this.#phase === 'dialogue', 'a sync starts from the dialogue, after the greeting');
     this.#phase = 'syncing';
     this.#marksOwed++;
     this.#sink.toClient(ASK_MARK);
