@@ -5,7 +5,8 @@
  * Works on one direction: `push` takes a chunk and returns what goes on. An offer or request of a refused option is
  * taken out and answered to its sender with a refusal, as a peer without the option would (RFC 854, RFC 1143); its
  * subnegotiations are taken out. Data is handed to `shown` on the way, without telnet commands. A command that is cut
- * by the end of a chunk is held until the rest comes.
+ * by the end of a chunk is held until the rest comes. However many pieces a chunk falls into, each of these happens
+ * at most once a chunk.
  */
 import { DO, DONT, encodeCommand, encodeOption, COMMAND, TelnetScanner, WILL, WONT } from '../wire/telnet.ts';
 
@@ -19,23 +20,26 @@ const SUBNEGOTIATION = encodeCommand(COMMAND.SB);
 const SUBNEGOTIATION_END = encodeCommand(COMMAND.SE);
 
 export interface RefusalSink {
-  /** Data of this direction, unescaped. */
-  shown(bytes: Uint8Array): void;
-  /** A refusal, for whoever sent the chunk. */
+  /** Data of this direction, unescaped. Absent where nobody looks. */
+  shown?(bytes: Uint8Array): void;
+  /** Refusals, for whoever sent the chunk. */
   answer(bytes: Uint8Array): void;
 }
 
 export class OptionRefusal {
   readonly #sink: RefusalSink;
   readonly #passed = new Runs();
+  readonly #shown: Runs | null;
+  readonly #answers = new Runs();
   readonly #scanner: TelnetScanner;
   #subnegotiation: 'begun' | 'passed' | 'dropped' = 'dropped';
 
   constructor(sink: RefusalSink) {
     this.#sink = sink;
+    this.#shown = sink.shown ? new Runs() : null;
     this.#scanner = new TelnetScanner({
       data: (bytes, wire) => {
-        sink.shown(bytes);
+        this.#shown?.add(bytes);
         this.#passed.add(wire);
       },
       command: (code) => this.#passed.add(encodeCommand(code)),
@@ -48,16 +52,18 @@ export class OptionRefusal {
     });
   }
 
-  /** What goes on: a view of `chunk` when nothing but data is in it. */
+  /** What goes on: a view of `chunk` when nothing is taken out of it, empty when nothing goes on. */
   push(chunk: Uint8Array): Uint8Array {
     this.#scanner.push(chunk);
+    if (this.#shown && !this.#shown.isEmpty) this.#sink.shown!(this.#shown.take());
+    if (!this.#answers.isEmpty) this.#sink.answer(this.#answers.take());
     return this.#passed.take();
   }
 
   #option(verb: number, option: number): void {
     if (!REFUSED.has(option)) return this.#passed.add(encodeOption(verb, option));
     const answer = ANSWER.get(verb);
-    if (answer !== undefined) this.#sink.answer(encodeOption(answer, option));
+    if (answer !== undefined) this.#answers.add(encodeOption(answer, option));
   }
 
   #subnegotiationPart(bytes: Uint8Array, wire: Uint8Array): void {
@@ -83,6 +89,10 @@ class Runs {
   #bytes: ArrayBufferLike | null = null;
   #from = 0;
   #to = 0;
+
+  get isEmpty(): boolean {
+    return this.#bytes === null;
+  }
 
   add(view: Uint8Array): void {
     if (view.buffer === this.#bytes && view.byteOffset === this.#to) {
