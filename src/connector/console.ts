@@ -15,6 +15,11 @@ export interface ConsoleStreams {
 
 export type Answer = 'yes' | 'no' | 'withdrawn';
 
+interface Question {
+  resolve(answer: Answer): void;
+  isShown: boolean;
+}
+
 const ETX = 0x03;
 const LF = 0x0a;
 const ANSWERS: Readonly<Record<string, Answer>> = { y: 'yes', Y: 'yes', n: 'no', N: 'no' };
@@ -24,7 +29,7 @@ export class Console {
   onInterrupt: () => void = () => {};
   readonly #keyboard: ReadStream | null;
   readonly #output: NodeJS.WritableStream;
-  #question: ((answer: Answer) => void) | null = null;
+  #question: Question | null = null;
   #isAtLineStart = true;
 
   constructor({ input, output }: ConsoleStreams) {
@@ -65,13 +70,17 @@ export class Console {
     this.#isAtLineStart = bytes.at(-1) === LF;
   }
 
-  /** Asks a yes-or-no question of one key. Resolves with `withdrawn` after `withdraw`. */
-  async ask(question: string): Promise<Answer> {
-    await drained();
+  /**
+   * Asks a yes-or-no question of one key. It is shown, and keys count, only once what was typed before is thrown away;
+   * resolves with `withdrawn` after `withdraw`, shown or not.
+   */
+  ask(text: string): Promise<Answer> {
     return new Promise((resolve) => {
-      this.#output.write(`${this.#isAtLineStart ? '' : '\r\n'}${visibleText(question)} `);
-      this.#isAtLineStart = false;
-      this.#question = resolve;
+      const question: Question = { resolve, isShown: false };
+      this.#question = question;
+      afterWaitingKeys(() => {
+        if (this.#question === question) this.#showQuestion(question, text);
+      });
     });
   }
 
@@ -83,21 +92,27 @@ export class Console {
   readonly #onKeys = (chunk: Buffer): void => {
     if (chunk.includes(ETX)) return this.onInterrupt();
     const answer = ANSWERS[chunk.toString('latin1').slice(-1)];
-    if (answer && this.#question) {
+    if (answer && this.#question?.isShown) {
       this.#output.write(`${answer}\n`);
       this.#isAtLineStart = true;
       this.#answer(answer);
     }
   };
 
+  #showQuestion(question: Question, text: string): void {
+    this.#output.write(`${this.#isAtLineStart ? '' : '\r\n'}${visibleText(text)} `);
+    this.#isAtLineStart = false;
+    question.isShown = true;
+  }
+
   #answer(answer: Answer): void {
     const question = this.#question;
     this.#question = null;
-    question?.(answer);
+    question?.resolve(answer);
   }
 }
 
-/** Lets the loop deliver keys that were pressed before: they find no question and are dropped. */
-function drained(): Promise<void> {
-  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+/** Lets the loop deliver keys that were pressed before: they find no question shown and are dropped. */
+function afterWaitingKeys(action: () => void): void {
+  setImmediate(() => setImmediate(action));
 }

@@ -1,0 +1,81 @@
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { Transcript } from '../../src/connector/transcript.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+import { temporaryFolder } from '../helpers/rig.ts';
+
+function make(t: Test) {
+  const file = join(temporaryFolder(t), 'tndconnect.log');
+  const clock = new FakeClock();
+  const transcript = new Transcript(file, clock);
+  const lines = () =>
+    readFileSync(file, 'latin1')
+      .replace(/\n$/, '')
+      .split('\n')
+      .map((line) => line.slice(26));
+  return { file, clock, transcript, lines };
+}
+
+const shown = (transcript: Transcript, text: string) => transcript.shown(Buffer.from(text, 'latin1'));
+
+t.test('events and output in order, one line each, time-stamped, escaped', async (t) => {
+  const { file, transcript, lines } = make(t);
+  transcript.event('started');
+  shown(transcript, 'login: adm');
+  shown(transcript, 'in\r\nLast \x1b[1mlogin\x1b[0m\r\n');
+  transcript.event('ended');
+  transcript.close();
+  t.same(lines(), [
+    'event  started',
+    'shown  login: admin',
+    'shown  Last \\x1b[1mlogin\\x1b[0m',
+    'event  ended',
+  ]);
+  t.match(readFileSync(file, 'latin1'), /^2023-11-14T22:13:20\.000Z {2}event {2}started\n/);
+});
+
+t.test('an unfinished line is written after a second, before an event, and at the end', async (t) => {
+  const { clock, transcript, lines } = make(t);
+  shown(transcript, 'login: ');
+  clock.advance(999);
+  t.same(lines(), ['']);
+  clock.advance(1);
+  t.same(lines(), ['shown  login: ']);
+  shown(transcript, 'before event');
+  transcript.event('e');
+  shown(transcript, 'at the end');
+  transcript.close();
+  t.same(lines().slice(1), ['shown  before event', 'event  e', 'shown  at the end']);
+  t.equal(clock.armed, 0, 'no timer is left');
+});
+
+t.test('endless lines are cut, and every byte is there', async (t) => {
+  const { transcript, lines } = make(t);
+  for (let i = 0; i < 100; i += 1) shown(transcript, 'x'.repeat(777));
+  transcript.close();
+  const written = lines().map((line) => line.replace('shown  ', ''));
+  t.ok(written.every((line) => line.length <= 1_024));
+  t.equal(written.join('').length, 77_700);
+});
+
+t.test('appended to, and private', async (t) => {
+  const { file, clock, transcript, lines } = make(t);
+  transcript.event('first');
+  transcript.close();
+  const second = new Transcript(file, clock);
+  second.event('second');
+  second.close();
+  t.same(lines(), ['event  first', 'event  second']);
+  t.equal(statSync(file).mode & 0o777, 0o600);
+});
+
+t.test('a file that cannot be opened stops the start; one that fails later ends the visit', async (t) => {
+  const clock = new FakeClock();
+  t.throws(
+    () => new Transcript(temporaryFolder(t), clock),
+    /cannot be written \(EISDIR\); name another with -file/,
+  );
+  const full = new Transcript('/dev/full', clock);
+  t.throws(() => full.event('x'), { name: 'Ended', ending: { status: 27 } });
+});

@@ -1,0 +1,147 @@
+/**
+ * The management commands against a running relay, over the real socket.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { PassThrough } from 'node:stream';
+import t, { type Test } from 'tap';
+import { systemClock } from '../../src/base/clock.ts';
+import { Log } from '../../src/base/log.ts';
+import { helpRelay, runCommand } from '../../src/relay/commands.ts';
+import { ControlServer } from '../../src/relay/control-server.ts';
+import { startRig } from '../helpers/rig.ts';
+
+const silent = new Log(systemClock, () => {});
+
+async function startManaged(t: Test) {
+  const rig = await startRig(t);
+  const control = new ControlServer(rig.relay, systemClock, silent);
+  await control.listen(rig.state.controlSocket);
+  t.teardown(() => control.close());
+  const folder = dirname(rig.state.controlSocket);
+  const run = (line: string, typed = ''): Promise<string> => {
+    const input = new PassThrough();
+    input.end(typed);
+    const [name = '', ...argv] = line.split(' ');
+    return runCommand(name, [...argv, '--state', folder], {
+      ...{ env: {}, homeDirectory: '/', isRoot: false },
+      terminal: { input: input as never, prompts: new PassThrough() },
+    });
+  };
+  return { rig, run, control };
+}
+
+t.test('accounts: add, list, passwd, disable, remove', async (t) => {
+  const { rig, run } = await startManaged(t);
+  t.equal(await run('user add alice --role admin', 'correct horse\n'), 'account alice added, role admin\n');
+  t.ok(await rig.relay.accounts.check('alice', 'correct horse'));
+  t.match(await run('user list'), /NAME +ROLE +STATE\nalice +admin +enabled\n/);
+  await run('user passwd alice', 'battery staple\n');
+  t.ok(await rig.relay.accounts.check('alice', 'battery staple'));
+  await run('user disable alice');
+  t.match(await run('user list'), /alice +admin +disabled/);
+  await run('user remove alice');
+  t.equal(await run('user list'), 'NAME  ROLE  STATE\n');
+});
+
+t.test('otp new prints what both people need, as text and as JSON', async (t) => {
+  const { run } = await startManaged(t);
+  t.match(
+    await run('otp new --label printer'),
+    /session +\d{4}-\d{4}\ncustomer password +[0-9A-Z]{6}-[0-9A-Z]{5}-/,
+  );
+  const made = JSON.parse(await run('otp new --json --ttl 2m')) as Record<string, string>;
+  t.same(Object.keys(made), ['session', 'customerPassword', 'engineerPassword', 'expiresAt']);
+  t.match(made['engineerPassword'], /^[0-9A-Z]{5}-[0-9A-Z]{5}$/);
+  const remaining = Date.parse(made['expiresAt']!) - Date.now();
+  t.ok(remaining > 60_000 && remaining <= 120_000);
+});
+
+t.test('a chosen secret is printed behind its nameplate, and read from standard input', async (t) => {
+  const { run } = await startManaged(t);
+  t.match(await run('otp new --secret cisco'), /customer password +[0-9A-Z]{6}-cisco\n/);
+  t.match(await run('otp new --secret -', 'geheim\n'), /-geheim\n/);
+  await t.rejects(run('otp new --secret abc'), { name: 'OperatorError', status: 2 });
+});
+
+t.test('sessions and close', async (t) => {
+  const { rig, run } = await startManaged(t);
+  const { session } = await rig.invite({ label: 'esc \u001b[31m' });
+  t.match(await run('sessions'), new RegExp(`${session.id} +awaitingCustomer .*esc \\\\x1b\\[31m`));
+  t.match(JSON.parse(await run('sessions --json')), [{ session: session.id, state: 'awaitingCustomer' }]);
+  t.equal(await run(`close ${session.id}`), `session ${session.id} closed\n`);
+  t.equal(JSON.parse(await run('sessions --json')).length, 0);
+  await t.rejects(run(`close ${session.id}`), /there is no session/);
+});
+
+t.test('what is mistyped is one line that names the fix', async (t) => {
+  const { run } = await startManaged(t);
+  await t.rejects(async () => run('sesions'), /there is no command "sesions"; run `relayapp help`/);
+  await t.rejects(run('user add'), /usage: relayapp user add/);
+  await t.rejects(run('user frobnicate alice'), /usage: relayapp user add/);
+  await t.rejects(run('user add alice --role king', 'x'), /--role must be one of/);
+  await t.rejects(run('user add alice', ''), /holds no password/);
+  await t.rejects(run('otp'), /usage: relayapp otp new/);
+  await t.rejects(run('otp new --ttl 2h'), /from 1s to 1h/);
+  await t.rejects(run('close'), /usage: relayapp close ID/);
+  t.match(helpRelay(), /relayapp serve\n[^]*relayapp close ID/);
+});
+
+t.test('without a relay, or without the right to ask it', async (t) => {
+  const { run, control } = await startManaged(t);
+  await control.close();
+  await t.rejects(
+    run('sessions'),
+    /no relay answers at .* \(ENOENT\); start one with relayapp serve, or name its --state/,
+  );
+});
+
+t.test('the socket is private, and a second relay does not take it over', async (t) => {
+  const { rig } = await startManaged(t);
+  t.equal(statSync(rig.state.controlSocket).mode & 0o777, 0o600);
+  const second = new ControlServer(rig.relay, systemClock, silent);
+  await t.rejects(second.listen(rig.state.controlSocket), /another relay runs with this state directory/);
+});
+
+t.test('a socket that a crash left behind is replaced', async (t) => {
+  const { rig, run, control } = await startManaged(t);
+  await control.close();
+  const script =
+    'require("net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))';
+  spawnSync(process.execPath, ['-e', script, rig.state.controlSocket]);
+  t.ok(existsSync(rig.state.controlSocket), 'left behind');
+  const next = new ControlServer(rig.relay, systemClock, silent);
+  await next.listen(rig.state.controlSocket);
+  t.teardown(() => next.close());
+  t.equal(await run('sessions --json'), '[]\n');
+});
+
+t.test('hostile requests are answered or dropped, and the relay goes on', async (t) => {
+  const { rig, run } = await startManaged(t);
+  const ask = (bytes: string): Promise<string> =>
+    new Promise((resolve) => {
+      const socket = connect(rig.state.controlSocket);
+      let answer = '';
+      socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+      socket.on('error', () => {});
+      socket.on('close', () => resolve(answer));
+      socket.write(bytes);
+    });
+  for (const request of [
+    '{}',
+    '[]',
+    'null',
+    '{"name":"__proto__","request":{}}',
+    '{"name":"constructor","request":{}}',
+  ]) {
+    t.match(JSON.parse(await ask(`${request}\n`)), { ok: false }, request);
+  }
+  for (const name of ['user-add', 'user-passwd', 'user-disable', 'user-remove', 'otp-new', 'close']) {
+    t.match(JSON.parse(await ask(`${JSON.stringify({ name, request: {} })}\n`)), { ok: false }, name);
+  }
+  t.match(JSON.parse(await ask('not json\n')), { ok: false });
+  t.equal(await ask('x'.repeat(200_000)), '', 'endless: dropped');
+  t.equal(JSON.parse(await run('sessions --json')).length, 0);
+});
