@@ -4,7 +4,7 @@
  * Everything is ended in teardown, and `settled` waits until the relay holds no connection and no session, so that a
  * test can show that nothing is left. Events are awaited; nothing sleeps.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,6 +39,8 @@ export interface RunningConnector {
   readonly done: Promise<number>;
   /** All that its console showed so far. */
   readonly screen: () => string;
+  /** What is in its log file. */
+  readonly log: () => string;
   /** Resolves when the console has shown `text`. */
   shows(text: string): Promise<void>;
   /** Presses keys at its terminal; only for connectors made with `keyboard`. */
@@ -157,6 +159,7 @@ function runConnector(
     connector,
     done,
     screen: () => shown.text,
+    log: () => readFileSync(options.file, 'utf8'),
     shows: (text) => shown.has(text),
     press: (keys) => input.write(keys),
   };
