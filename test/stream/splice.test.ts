@@ -2,10 +2,12 @@
  * The portable splice over memory legs: order, back-pressure with its bound, filters, ends; and over real sockets
  * what a paused leg does when its peer goes away.
  */
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { Splice, type Side, type SpliceOwner } from '../../src/stream/splice.ts';
+import { until } from '../helpers/rig.ts';
 import { seededRandom } from '../wire/seeded.ts';
 import { MemoryLeg } from './memory-leg.ts';
+import { tcpPair } from './socket-pair.ts';
 
 const KIB = 1_024;
 /** What may be queued in one direction: see QUEUED_BYTES_HIGH in the source. */
@@ -269,6 +271,58 @@ t.test(
     t.end();
   },
 );
+
+t.test('a side that is waited for and goes away is noticed at once', async (t) => {
+  const { near, far, events } = await jammed(t);
+  near.peer.resetAndDestroy();
+  await until(() => events.length > 0);
+  t.match(events[0], /^near closed (ECONNRESET|EPIPE)$/);
+  t.notOk(far.leg.isClosed);
+});
+
+t.test('a side that is not read and goes away is noticed when there is room again', async (t) => {
+  const { near, far, events } = await jammed(t);
+  far.peer.resetAndDestroy();
+  near.peer.resume();
+  await until(() => events.length > 0);
+  // libuv reports a reset that comes with unread bytes as an end.
+  t.match(events[0], /^far (ended|closed ECONNRESET)$/);
+  t.notOk(near.leg.isClosed);
+});
+
+t.test('a side that is not read and ends is noticed behind all that it sent', async (t) => {
+  const { near, far, events, sent } = await jammed(t);
+  far.peer.end();
+  let received = 0;
+  near.peer.on('data', (chunk: Buffer) => (received += chunk.length));
+  near.peer.resume();
+  await until(() => events.length > 0);
+  t.same(events, ['far ended']);
+  await until(() => received === sent);
+});
+
+/** Two connections spliced, of which `near` does not read what `far` sends, so that both have come to a stop. */
+async function jammed(t: Test) {
+  const near = await tcpPair(t);
+  const far = await tcpPair(t);
+  const events: string[] = [];
+  near.peer.pause();
+  new Splice(near.leg, far.leg, {
+    moved() {},
+    ended: (side) => events.push(`${side} ended`),
+    closed: (side, error) => events.push(`${side} closed ${(error as NodeJS.ErrnoException | null)?.code}`),
+  }).start();
+  let sent = 0;
+  await until(() => {
+    if (far.peer.writableLength === 0) {
+      far.peer.write(Buffer.alloc(1_024 * KIB));
+      sent += 1_024 * KIB;
+    }
+    return near.leg.queuedBytes > 64 * KIB && far.peer.writableLength > 0;
+  });
+  t.ok(near.leg.queuedBytes <= QUEUED_BYTES_MAX);
+  return { near, far, events, sent };
+}
 
 /** Two memory legs joined, not started; `events` has what the owner was told. */
 function spliced(owner: Partial<SpliceOwner> = {}) {
