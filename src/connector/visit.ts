@@ -164,10 +164,10 @@ export class Visit {
       ended: (side) => this.#ended(splice, side),
       closed: (side, error) => this.#closed(side, error),
     });
-    const typed = new OptionRefusal({ shown: () => {}, answer: (bytes) => splice.send('near', bytes) });
+    const typed = new OptionRefusal({ answer: (bytes) => splice.answer('near', bytes) });
     const output = new OptionRefusal({
       shown: (bytes) => this.#host.shown(bytes),
-      answer: (bytes) => splice.send('far', bytes),
+      answer: (bytes) => splice.answer('far', bytes),
     });
     splice.filter = {
       fromNear: (chunk) => splice.send('far', typed.push(chunk)),

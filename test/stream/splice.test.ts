@@ -3,6 +3,7 @@
  * what a paused leg does when its peer goes away.
  */
 import t, { type Test } from 'tap';
+import { errorCode } from '../../src/base/errors.ts';
 import { Splice, type Side, type SpliceOwner } from '../../src/stream/splice.ts';
 import { until } from '../helpers/rig.ts';
 import { seededRandom } from '../wire/seeded.ts';
@@ -310,7 +311,7 @@ async function jammed(t: Test) {
   new Splice(near.leg, far.leg, {
     moved() {},
     ended: (side) => events.push(`${side} ended`),
-    closed: (side, error) => events.push(`${side} closed ${(error as NodeJS.ErrnoException | null)?.code}`),
+    closed: (side, error) => events.push(`${side} closed ${errorCode(error)}`),
   }).start();
   let sent = 0;
   await until(() => {
