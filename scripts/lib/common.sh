@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What scripts/test, scripts/demo and .ci/run share: the check of Node, the packages, the build.
 #
 # Sourced, never run. Leaves the shell in the repository's root. Everything here is idempotent and does nothing

@@ -138,29 +138,34 @@ export async function until(
   }
 }
 
-/** Kills all processes of the sessions with these ids and resolves once they are gone. */
+/** Kills all processes of the sessions with these ids, and what they start meanwhile; resolves once they are gone. */
 export async function endSessions(ids: readonly number[]): Promise<void> {
-  const members = (): number[] => processIds().filter((pid) => ids.includes(sessionOf(pid)));
-  for (const pid of members()) killQuietly(pid);
-  await until(
-    () => members().length === 0,
-    5_000,
-    () => `processes ${members().join(', ')} do not end`,
-  );
+  const members = (): number[] => processIds().filter((pid) => ids.includes(statusOf(pid).session));
+  const areGone = (): boolean => {
+    const left = members();
+    for (const pid of left) killQuietly(pid);
+    return left.length === 0;
+  };
+  await until(areGone, 5_000, () => `processes ${members().join(', ')} do not end`);
+}
+
+/** Whether a process runs; one that has ended and only waits to be reaped does not. */
+export function isRunning(pid: number): boolean {
+  return statusOf(pid).runs;
 }
 
 function processIds(): number[] {
   return readdirSync('/proc').map(Number).filter(Number.isInteger);
 }
 
-/** The session id of a process, from /proc/PID/stat (after the name in brackets: state, parent, group, session). */
-function sessionOf(pid: number): number {
+/** From /proc/PID/stat: after the name in brackets come state, parent, group, session. */
+function statusOf(pid: number): { runs: boolean; session: number } {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const [state, , , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return state === 'Z' ? -1 : Number(session);
+    return state === 'Z' ? { runs: false, session: -1 } : { runs: true, session: Number(session) };
   } catch {
-    return -1;
+    return { runs: false, session: -1 };
   }
 }
 
