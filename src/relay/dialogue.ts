@@ -245,7 +245,7 @@ function listText(sessions: readonly SessionView[]): string {
   if (sessions.length === 0) return 'No sessions.\n';
   const rows = sessions.map(({ session, state, customer, target, engineer, label }) => {
     const where = customer === null ? '-' : `${customer} (${visibleText(target ?? '')})`;
-    return `${session}  ${state.padEnd(19)}  ${where.padEnd(28)}  ${(engineer ?? '-').padEnd(20)}  ${label}`;
+    return `${session}  ${state.padEnd(19)}  ${where.padEnd(28)}  ${(engineer ?? '-').padEnd(20)}  ${visibleText(label)}`;
   });
   return `${['SESSION    STATE                CUSTOMER                      ENGINEER              LABEL', ...rows].join('\n')}\n`;
 }
