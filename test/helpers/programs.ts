@@ -78,7 +78,8 @@ export function startConnector(relay: Relay, password: string, site: Daemon, fol
   return runProgram('connector', [...where, ...how], { input: `${password}\n` });
 }
 
-function runProgram(
+/** Starts one of the programs with the given command line. */
+export function runProgram(
   name: 'relay' | 'connector',
   args: readonly string[],
   options: ProcessOptions = {},

@@ -1,0 +1,144 @@
+/**
+ * A visit through real processes, reduced to its two ends: relay and connector run as programs, the caller of this
+ * holds the engineer's socket and the daemon's socket. What bulk, back-pressure and load are measured with.
+ *
+ * Both sockets are handed over paused, right behind the greeting, with half-open allowed; nothing that goes through
+ * is kept here. The engineer comes the original's way (session id and engineer password) and negotiates nothing but
+ * the timing mark. Everything is ended by what is given to `teardown`.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { HostPort } from '../../src/base/address.ts';
+import { addressOf } from '../../src/relay/listeners.ts';
+import type { SessionView } from '../../src/relay/sessions.ts';
+import { makeOneTimePassword, runProgram, startRelay, type Relay } from './programs.ts';
+import type { RunningProcess } from './processes.ts';
+
+/** A test of tap, or anything else that ends what it began. */
+export interface Scope {
+  teardown(end: () => unknown): void;
+}
+
+export interface Tunnel {
+  readonly relay: Relay;
+  readonly connector: RunningProcess;
+  readonly engineer: Socket;
+  readonly daemon: Socket;
+  /** The session as the relay lists it at this moment. */
+  view(): Promise<SessionView>;
+}
+
+const GREETING = Buffer.from('daemon ready\r\n');
+const ASK_MARK = Buffer.of(255, 253, 6);
+const GIVE_MARK = Buffer.of(255, 251, 6);
+
+/** A relay of its own unless one is given; a connector that consents and records nowhere unless `log` names a file. */
+export async function openTunnel(
+  scope: Scope,
+  options: { relay?: Relay; log?: string } = {},
+): Promise<Tunnel> {
+  const relay = options.relay ?? (await startRelay());
+  if (!options.relay) scope.teardown(() => relay.stop());
+  const { session, customerPassword, engineerPassword } = await makeOneTimePassword(relay);
+  const site = await startSite(scope);
+  const connector = runProgram(
+    'connector',
+    [
+      ...['-host', relay.host, '-port', String(relay.port), '-password', '-', '-consent', 'auto', '-noecho'],
+      ...['-target', `${site.address.host}:${site.address.port}`, '-file', options.log ?? '/dev/null'],
+    ],
+    { input: `${customerPassword}\n` },
+  );
+  scope.teardown(() => connector.stop());
+  await connector.output(/waiting for the engineer/);
+  const engineer = await logIn(scope, relay, session, engineerPassword);
+  const daemon = await site.visited;
+  return { relay, connector, engineer, daemon, view: () => viewOf(relay, session) };
+}
+
+/** A socket at the login prompt of the relay, paused behind it. */
+export async function dialPrompt(scope: Scope, { host, port }: HostPort): Promise<Socket> {
+  const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
+  socket.on('error', () => {});
+  scope.teardown(() => socket.destroy());
+  await readUntil(socket, 'relay login: ');
+  return socket;
+}
+
+/** Memory that a process holds at this moment, in bytes. */
+export function residentBytes(pid: number): number {
+  const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))!;
+  return Number(kib) * 1_024;
+}
+
+/** A folder that is removed again. */
+export function temporaryFolder(scope: Scope): string {
+  const folder = mkdtempSync(join(tmpdir(), 'telnet-tunnel-'));
+  scope.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function logIn(scope: Scope, relay: Relay, name: string, password: string): Promise<Socket> {
+  const socket = await dialPrompt(scope, relay);
+  socket.write(`${name}\r\n`);
+  await readUntil(socket, 'Password: ');
+  socket.write(`${password}\r\n`);
+  await readUntil(socket, ASK_MARK);
+  socket.write(GIVE_MARK);
+  await readUntil(socket, GREETING);
+  return socket;
+}
+
+/** Reads up to and including `text` and leaves the socket paused; what comes behind it stays in the socket. */
+function readUntil(socket: Socket, text: string | Buffer): Promise<void> {
+  let seen = Buffer.alloc(0);
+  return new Promise((resolve, reject) => {
+    const done = (error: Error | null): void => {
+      socket.off('data', onData);
+      socket.off('close', onClose);
+      socket.pause();
+      if (error) reject(error);
+      else resolve();
+    };
+    const onClose = (): void => done(new Error(`closed before ${String(text)}, after ${seen.toString()}`));
+    const onData = (chunk: Buffer): void => {
+      seen = Buffer.concat([seen, chunk]);
+      const at = seen.indexOf(text);
+      if (at < 0) return;
+      const rest = seen.subarray(at + Buffer.byteLength(text));
+      done(null);
+      if (rest.length > 0) socket.unshift(rest);
+    };
+    socket.on('data', onData);
+    socket.once('close', onClose);
+    socket.resume();
+  });
+}
+
+/** A daemon that greets its first visit; the connector's check, which comes first, is let go. */
+async function startSite(scope: Scope): Promise<{ address: HostPort; visited: Promise<Socket> }> {
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
+  scope.teardown(() => server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  let connections = 0;
+  const visited = new Promise<Socket>((resolve) => {
+    server.on('connection', (socket) => {
+      socket.on('error', () => {});
+      scope.teardown(() => socket.destroy());
+      connections += 1;
+      if (connections === 1) return void socket.on('end', () => socket.end()).resume();
+      socket.write(GREETING);
+      resolve(socket);
+    });
+  });
+  return { address: addressOf(server), visited };
+}
+
+async function viewOf(relay: Relay, session: string): Promise<SessionView> {
+  const views = JSON.parse(await relay.command(['sessions', '--json'])) as SessionView[];
+  const view = views.find((candidate) => candidate.session === session);
+  if (!view) throw new Error(`the relay has no session ${session} any more`);
+  return view;
+}
