@@ -173,20 +173,17 @@ export class Connector implements ControlHost, VisitHost {
     }
   }
 
-  visitRequested({ visit, who, from, over, answerMs }: FrameFields<'visitRequest'>): void {
-    this.#answer(
-      visit,
-      `${visibleText(who)} from ${visibleText(from)} over ${visibleText(over)}`,
-      answerMs,
-    ).catch((error: unknown) => this.#stop(endingOf(error)));
+  visitRequested(request: FrameFields<'visitRequest'>): void {
+    this.#answer(request).catch((error: unknown) => this.#stop(endingOf(error)));
   }
 
-  async #answer(id: string, engineer: string, answerMs: number): Promise<void> {
+  async #answer(request: FrameFields<'visitRequest'>): Promise<void> {
     const { console } = this.#surroundings;
+    const { visit: id, who, from, over } = request;
     const visit = new Visit(id, this);
     this.#visits.set(id, visit);
-    this.event(`Visit asked for by ${engineer}.`);
-    const answer = await this.#consent(id, engineer, answerMs);
+    this.event(`Visit asked for by ${visibleText(who)} from ${visibleText(from)} over ${visibleText(over)}.`);
+    const answer = await this.#consent(request);
     if (answer === 'withdrawn' || visit.isOver) return;
     this.event(answer === 'yes' ? 'The visit is allowed.' : 'The visit is refused.');
     if (answer === 'yes') this.#cancelWait();
@@ -195,11 +192,16 @@ export class Connector implements ControlHost, VisitHost {
     this.#link?.send('consent', { visit: id, granted: answer === 'yes' ? 1 : 0 });
   }
 
-  async #consent(id: string, engineer: string, answerMs: number): Promise<'yes' | 'no' | 'withdrawn'> {
+  async #consent({
+    visit: id,
+    who,
+    answerMs,
+  }: FrameFields<'visitRequest'>): Promise<'yes' | 'no' | 'withdrawn'> {
     const { console } = this.#surroundings;
     if (this.#options.consent === 'auto') return 'yes';
     if (!console.hasKeyboard) return 'no';
-    const question = `Let ${engineer} work on ${this.#options.targetText}? (y/n, ${Math.round(answerMs / 1_000)} s)`;
+    const seconds = Math.round(answerMs / 1_000);
+    const question = `Let ${visibleText(who)} work on ${this.#options.targetText}? (y/n, ${seconds} s)`;
     const cancel = this.clock.after(answerMs, () => console.withdraw());
     this.#asking = id;
     try {
