@@ -7,7 +7,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,6 +40,7 @@ interface Stage {
 }
 
 const endings: (() => Promise<void> | void)[] = [];
+let ending: Promise<never> | null = null;
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
@@ -58,13 +59,20 @@ try {
   else await offerVisits(stage);
   await end(0);
 } catch (error) {
-  process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`);
+  // What fails while everything is being ended fails because of that.
+  if (!ending) process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`);
   await end(error instanceof UsageError ? 2 : 1);
 }
 
-async function end(status: number): Promise<never> {
-  for (const ending of endings.splice(0).reverse()) await ending();
-  process.exit(status);
+/** Ends what was started, last first, then the process. The first reason to end counts. */
+function end(status: number): Promise<never> {
+  ending ??= endAll(status);
+  return ending;
+}
+
+async function endAll(status: number): Promise<never> {
+  for (const stop of endings.reverse()) await stop();
+  return process.exit(status);
 }
 
 function readOptions(args: string[]): { once: boolean; port: number } {
@@ -87,7 +95,9 @@ function readOptions(args: string[]): { once: boolean; port: number } {
 async function setUp(port: number): Promise<Stage> {
   await checkPortIsFree(port);
   const folder = mkdtempSync(join(tmpdir(), 'telnet-demo-'));
-  endings.push(() => rmSync(folder, { recursive: true, force: true }));
+  endings.push(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  chmodSync(folder, 0o711); // started as root, the relay becomes somebody else, who has to get to its state
+  process.env['TMPDIR'] = folder; // where everything else makes its folders, so that they go with this one
   const site = await startDaemon(chooseDaemon());
   endings.push(() => site.stop());
   const relay = await startRelay({ port });
@@ -128,6 +138,7 @@ async function offerVisits(stage: Stage): Promise<void> {
     const [password, connector] = await invite(stage);
     printLogins(stage, password);
     const { code } = await connector.ended;
+    if (ending) return;
     endings.pop();
     await connector.stop();
     say(`\nThe visit is over: ${lastLine(connector)} (the connector's exit status is ${code})`);
