@@ -2,8 +2,9 @@
 import t from 'tap';
 import { EngineerTelnet } from '../../src/relay/engineer-telnet.ts';
 import { HELD_LIMIT_BYTES } from '../../src/relay/held-commands.ts';
+import { CLIENT_RESET } from '../../src/relay/telnet-reset.ts';
 import { DO, WILL, encodeOption } from '../../src/wire/telnet.ts';
-import { hex } from '../wire/telnet-frames.ts';
+import { decodeAll, hex } from '../wire/telnet-frames.ts';
 import { DIALOGUES, expected, play } from './engineer-dialogues.ts';
 
 for (const dialogue of DIALOGUES) {
@@ -26,6 +27,14 @@ t.test('every dialogue comes out the same with its inputs cut at any byte', asyn
     }
     const outcomes = play(dialogue, (bytes) => [...bytes].map((byte) => Uint8Array.of(byte)));
     t.same(outcomes, expected(dialogue), `${dialogue.name}, byte by byte`);
+  }
+});
+
+t.test('the reset reaches a client that a daemon left in the middle of anything', async (t) => {
+  const commands = decodeAll([CLIENT_RESET]).slice(2);
+  t.match(commands, ['DONT BINARY', 'DONT ECHO']);
+  for (const begun of ['ff', 'ff fb', 'ff fa', 'ff fa 18', 'ff fa 18 00 78', 'ff fa 18 00 ff', '0d']) {
+    t.same(decodeAll([hex(begun), CLIENT_RESET]).slice(-commands.length), commands, begun);
   }
 });
 
