@@ -88,8 +88,10 @@ export class SocketLeg implements Leg {
     this.sink.ended();
   }
 
+  /** Node leaves a TLS socket standing after a record that is none; for us no error leaves a stream that could go on. */
   failed(error: Error): void {
     this.#error ??= error;
+    this.#socket.destroy();
   }
 
   closed(): void {
