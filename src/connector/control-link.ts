@@ -5,7 +5,9 @@
  *
  * Owns the password exchange and notices a relay that fell silent. `enter` resolves once the relay has proved that it
  * knows the password too; then visits are reported to the host. After a failed confirmation nothing is tried again:
- * a second try with the same password would give whoever sits between a second guess.
+ * a second try with the same password would give whoever sits between a second guess. For the same reason whatever
+ * comes after `confirm` and is not that proof (a refusal for another reason, a lost connection) ends as a wrong
+ * password, and never with the advice to try once more.
  */
 import type { Cancel, Clock } from '../base/clock.ts';
 import { errorText } from '../base/errors.ts';
@@ -122,7 +124,7 @@ export class ControlLink implements LegSink {
     leg.sink = this;
     leg.resume();
     this.#cancelDeadline = this.#clock.after(EXCHANGE_DEADLINE_MS, () =>
-      this.#fail(
+      this.#failEntry(
         new Ended('notARelay', 'The relay accepts connections but does not answer; ask the engineer.'),
       ),
     );
@@ -170,6 +172,7 @@ export class ControlLink implements LegSink {
       }
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
+      if (error.code === 'bad-share') return this.#fail(wrongPassword());
       this.#lost(`it sent what this version does not understand: ${errorText(error)}`);
     }
   }
@@ -204,7 +207,9 @@ export class ControlLink implements LegSink {
 
   onRefused({ reason }: FrameFields<'refused'>): void {
     const refusal = REFUSALS[reason];
-    this.#fail(refusal ? refusal() : new Ended('notARelay', 'The relay did not understand the connection.'));
+    this.#failEntry(
+      refusal ? refusal() : new Ended('notARelay', 'The relay did not understand the connection.'),
+    );
   }
 
   onBye(code: number): void {
@@ -228,10 +233,15 @@ export class ControlLink implements LegSink {
   #lost(why: string): void {
     if (this.#stage === 'closed') return;
     if (this.#settle) {
-      return this.#fail(new Ended('relayLost', `The connection to the relay broke off (${why}); try again.`));
+      const text = `The connection to the relay broke off (${why}); try again.`;
+      return this.#failEntry(new Ended('relayLost', text));
     }
     this.destroy();
     this.host.relayLost(why);
+  }
+
+  #failEntry(error: Ended): void {
+    this.#fail(this.#stage === 'accepted' ? wrongPassword() : error);
   }
 
   #fail(error: Ended): void {

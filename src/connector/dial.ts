@@ -73,20 +73,27 @@ export async function dialRelay(
   const socket = await dialTcp(address, surroundings, null).catch((error: unknown) => {
     throw relayUnreachable(address, error, hostsFile);
   });
-  const secured = await secure(socket, address.host, surroundings);
+  const { secured, leg } = await secure(socket, address.host, surroundings);
+  // What came with the end of the handshake may have broken the connection already.
+  if (secured.destroyed) throw notARelay(address, 'it broke off the connection');
   if (secured.getProtocol() !== 'TLSv1.3' || secured.alpnProtocol !== ALPN) {
     secured.destroy();
     throw notARelay(address, 'it does not speak secure-telnet/1');
   }
   return {
-    leg: new SocketLeg(secured),
+    leg,
     exporter: secured.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0)),
     localAddress: plainAddress(secured.localAddress ?? ''),
     reached: { host: plainAddress(secured.remoteAddress ?? address.host), port: address.port },
   };
 }
 
-function secure(socket: Socket, host: string, surroundings: DialSurroundings): Promise<TLSSocket> {
+/** The leg is made at once, so that a failure in the same turn of the loop finds a listener. */
+function secure(
+  socket: Socket,
+  host: string,
+  surroundings: DialSurroundings,
+): Promise<{ secured: TLSSocket; leg: SocketLeg }> {
   const address = { host, port: socket.remotePort ?? 0 };
   return new Promise((resolve, reject) => {
     const secured = connectTls({
@@ -107,7 +114,7 @@ function secure(socket: Socket, host: string, surroundings: DialSurroundings): P
       cancel();
       secured.pause();
       secured.removeAllListeners('error');
-      resolve(secured);
+      resolve({ secured, leg: new SocketLeg(secured) });
     });
   });
 }
