@@ -18,7 +18,7 @@ const HOST_CHARACTERS_MAX = 253;
 export function parseHostPort(text: string, defaultPort: number): HostPort | null {
   const bracketed = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text);
   const match = bracketed ?? /^([^:]+)(?::(\d{1,5}))?$/.exec(text);
-  const host = match ? match[1]! : text;
+  const host = match ? match[1] : text;
   const port = match?.[2] === undefined ? defaultPort : Number(match[2]);
   if (port > 65_535 || !(isIP(host) === 6 || (!bracketed && (isIP(host) === 4 || isHostName(host)))))
     return null;

@@ -25,6 +25,38 @@ export function escapeText(input: string | Uint8Array, limit: TextLimit = {}): s
   return cut.text;
 }
 
+/** What one byte can become at most. */
+export const ESCAPED_BYTES_MAX = 4;
+/** Of each byte its escaped form, four places each, and how many of them count: looked up, bulk is done in no time. */
+const ESCAPED = new Uint8Array(256 * ESCAPED_BYTES_MAX);
+const ESCAPED_LENGTH = new Uint8Array(256);
+for (let byte = 0; byte < 256; byte++) {
+  const { written } = encoder.encodeInto(escapeByte(byte), ESCAPED.subarray(byte * ESCAPED_BYTES_MAX));
+  ESCAPED_LENGTH[byte] = written;
+}
+
+/**
+ * `escapeText` for bulk: writes the escaped form of `bytes` into `target` from `at` on, where there must be room for
+ * ESCAPED_BYTES_MAX times as many. Returns where it ended.
+ */
+export function escapeInto(target: Uint8Array, at: number, bytes: Uint8Array): number {
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    const length = ESCAPED_LENGTH[byte];
+    if (length === 1) {
+      target[at++] = byte;
+      continue;
+    }
+    const from = byte * ESCAPED_BYTES_MAX;
+    target[at] = ESCAPED[from];
+    target[at + 1] = ESCAPED[from + 1];
+    target[at + 2] = ESCAPED[from + 2];
+    target[at + 3] = ESCAPED[from + 3];
+    at += length;
+  }
+  return at;
+}
+
 /** What a terminal neither shows nor may obey: controls, formats, surrogates, private characters, fillers. */
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
 const MARK = /\p{M}/u;

@@ -360,7 +360,7 @@ export class Sessions implements ConnectorHost, DataHost {
   #endEngineerSide(session: Session): void {
     const { engineer } = session;
     if (engineer!.returns) return this.#report(session, 'engineerEnded');
-    engineer!.tell(outcomeRow('daemon').forEngineer);
+    engineer!.tell(`${outcomeRow('daemon').forEngineer} (daemon)`);
     session.splice!.endSide('near');
   }
 

@@ -169,7 +169,7 @@ t.test('a whole visit; nothing secret in process lists, environments, log and au
   const customer = run(
     t,
     TNDCONNECT,
-    ['-host', '127.0.0.1', '-port', String(relay.address.port), '-password', customerPassword!].concat([
+    ['-host', '127.0.0.1', '-port', String(relay.address.port), '-password', customerPassword].concat([
       '-target',
       `127.0.0.1:${daemon.address.port}`,
       '-consent',
@@ -181,10 +181,10 @@ t.test('a whole visit; nothing secret in process lists, environments, log and au
   await until(() => customer.out().includes('waiting for the engineer') || customer.child.exitCode !== null);
   t.match(await relayapp(t, `sessions --state ${relay.state}`), { out: /awaitingEngineer/ });
   const engineer = await TestSocket.connect(t, relay.address);
-  await engineer.logIn(session!, engineerPassword!);
+  await engineer.logIn(session, engineerPassword);
   const site = await daemon.accepted();
   await engineer.has('daemon ready');
-  const secrets = [customerPassword!, customerPassword!.slice(7, 18), engineerPassword!, 'correct horse'];
+  const secrets = [customerPassword, customerPassword.slice(7, 18), engineerPassword, 'correct horse'];
   const seen = [relay.child.pid, customer.child.pid]
     .flatMap((pid) => [`/proc/${pid}/cmdline`, `/proc/${pid}/environ`])
     .map((file) => readFileSync(file, 'latin1'));
@@ -205,8 +205,8 @@ t.test('a whole visit; nothing secret in process lists, environments, log and au
       texts.some((text) => text.includes(secret)),
       secret,
     );
-  t.match(readFileSync(files[0]!, 'utf8'), /shown {2}daemon ready/);
-  t.match(readFileSync(files[1]!, 'utf8'), /"event":"session-end".*"outcome":"daemon"/);
+  t.match(readFileSync(files[0], 'utf8'), /shown {2}daemon ready/);
+  t.match(readFileSync(files[1], 'utf8'), /"event":"session-end".*"outcome":"daemon"/);
 });
 
 t.test('SIGTERM with a visit: both people are told, both sides close, exit 0', async (t) => {
@@ -216,11 +216,11 @@ t.test('SIGTERM with a visit: both people are told, both sides close, exit 0', a
     (await relayapp(t, `otp new --json --state ${relay.state}`)).out,
   ) as Record<string, string>;
   const customer = run(t, TNDCONNECT, [
-    ...['-host', '127.0.0.1', '-port', String(relay.address.port), '-password', customerPassword!],
+    ...['-host', '127.0.0.1', '-port', String(relay.address.port), '-password', customerPassword],
     ...['-target', `127.0.0.1:${daemon.address.port}`, '-consent', 'auto'],
   ]);
   const engineer = await TestSocket.connect(t, relay.address);
-  await engineer.logIn(session!, engineerPassword!);
+  await engineer.logIn(session, engineerPassword);
   const site = await daemon.accepted();
   await engineer.has('daemon ready');
   relay.child.kill('SIGTERM');
@@ -247,7 +247,7 @@ t.test('SIGINT ends tndconnect cleanly', async (t) => {
       '-target',
       `127.0.0.1:${daemon.address.port}`,
     ]),
-    { typed: `${customerPassword!}\n` },
+    { typed: `${customerPassword}\n` },
   );
   await until(() => customer.out().includes('waiting for the engineer') || customer.child.exitCode !== null);
   customer.child.kill('SIGINT');

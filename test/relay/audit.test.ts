@@ -20,7 +20,7 @@ t.test('one line of ASCII each, in order, appended over restarts, in a private f
   const lines = readFileSync(file, 'latin1').trimEnd().split('\n');
   t.equal(lines.length, 4);
   for (const line of lines) t.match(line, /^[\x20-\x7e]*$/);
-  t.match(JSON.parse(lines[3]!), { event: 'engineer-login', account: 'r\u00e9\n\u001b[31m' });
+  t.match(JSON.parse(lines[3]), { event: 'engineer-login', account: 'r\u00e9\n\u001b[31m' });
   t.equal(statSync(file).mode & 0o777, 0o600);
 });
 
