@@ -2,6 +2,12 @@
  * The commands that make an engineer's telnet client forget a visit, so that the next daemon finds it as the first
  * one did: all it may have agreed to is switched off. ECHO and SGA of the daemon's side are not in here; they are
  * the relay's own offers and are offered again instead, since undoing them breaks real clients for good.
+ *
+ * What clients make of it (tried, two visits in one line): inetutils, netkit and plink switch off what is on, and
+ * accept the next daemon's requests like the first one's, provided that their own first offers are repeated to it.
+ * busybox takes DONT SGA for the other side's, answers DONT SGA, and DO SGA to the offer that follows; it answers
+ * DONT TERMINAL-TYPE and DONT NAWS with WILL. All that comes before the answer to the mark and is dropped. A busybox
+ * that a daemon without ECHO has sent into line mode stays there: it refuses the new offer.
  */
 import { COMMAND, DONT, IAC, OPTION, WONT } from '../wire/telnet.ts';
 
