@@ -14,16 +14,14 @@ import { errorCode, OperatorError } from '../base/errors.ts';
 import { ESCAPED_BYTES_MAX, escapeInto, escapeText } from '../base/text.ts';
 import { Ended } from './ending.ts';
 
-type Kind = 'event' | 'shown';
-
 /** Longest piece of output on one line of the file. */
 const LINE_BYTES_MAX = 1_024;
 /** A line that the daemon leaves unfinished (a prompt) is written after this. */
 const UNFINISHED_MS = 1_000;
 /** Lines are gathered up to this before they are written. */
 const GATHERED_BYTES_MAX = 64 * 1_024;
-/** Time, kind and the end of the line: what a line of output can be longer than its escaped bytes. */
-const FRAME_BYTES_MAX = 64;
+/** The longest line with its stamp (35 bytes) and its end. */
+const GATHERED_LINE_BYTES_MAX = LINE_BYTES_MAX * ESCAPED_BYTES_MAX + 64;
 const LF = 0x0a;
 const CR = 0x0d;
 
@@ -36,8 +34,9 @@ export class Transcript {
   /** Finished lines on their way to the file. */
   readonly #gathered = Buffer.alloc(GATHERED_BYTES_MAX);
   #gatheredBytes = 0;
-  #timeMs = NaN;
-  #time = '';
+  /** What stands before output shown at `#prefixMs`. */
+  #prefix: Uint8Array = new Uint8Array(0);
+  #prefixMs = NaN;
   #cancelFlush: Cancel | null = null;
   /** What became of a write that nobody waited for. */
   #failure: Ended | null = null;
@@ -57,81 +56,75 @@ export class Transcript {
 
   /** One event. Throws Ended when the file cannot be written. */
   event(text: string): void {
-    this.#flushLine();
-    this.#save();
-    this.#writeAll(Buffer.from(`${this.#prefix('event')}${escapeText(text)}\n`));
+    this.#flush();
+    this.#writeAll(Buffer.from(`${timeText(this.#clock)}  event  ${escapeText(text)}\n`));
   }
 
   /** Bytes that the daemon showed, without telnet commands. Throws Ended when the file cannot be written. */
   shown(bytes: Uint8Array): void {
     if (this.#failure) throw this.#failure;
+    this.#stamp();
     let from = 0;
     for (let end = bytes.indexOf(LF); end >= 0; end = bytes.indexOf(LF, from)) {
-      this.#append(bytes.subarray(from, end));
+      this.#append(bytes, from, end);
       this.#endLine();
       from = end + 1;
     }
-    if (from < bytes.length) this.#append(bytes.subarray(from));
+    this.#append(bytes, from, bytes.length);
     this.#save();
     if (this.#lineBytes > 0) this.#cancelFlush ??= this.#clock.after(UNFINISHED_MS, () => this.#unfinished());
   }
 
   close(): void {
-    this.#flushLine();
-    this.#save();
+    this.#flush();
     closeSync(this.#fd);
   }
 
-  #append(bytes: Uint8Array): void {
-    for (let from = 0; from < bytes.length;) {
-      const piece = bytes.subarray(from, from + LINE_BYTES_MAX - this.#lineBytes);
+  #append(bytes: Uint8Array, from: number, end: number): void {
+    for (let at = from; at < end;) {
+      const piece = bytes.subarray(at, Math.min(end, at + LINE_BYTES_MAX - this.#lineBytes));
       this.#line.set(piece, this.#lineBytes);
       this.#lineBytes += piece.length;
-      from += piece.length;
+      at += piece.length;
       if (this.#lineBytes === LINE_BYTES_MAX) this.#endLine();
     }
   }
 
   #unfinished(): void {
     try {
-      this.#flushLine();
-      this.#save();
+      this.#flush();
     } catch (error) {
       if (!(error instanceof Ended)) throw error;
       this.#failure = error;
     }
   }
 
-  #flushLine(): void {
+  #flush(): void {
+    this.#stamp();
     if (this.#lineBytes > 0) this.#endLine();
+    this.#save();
   }
 
+  /** Gathers the line, with its stamp in front. */
   #endLine(): void {
     this.#cancelFlush?.();
     this.#cancelFlush = null;
     const length = this.#lineBytes;
     const isCrLf = length > 0 && this.#line[length - 1] === CR;
     this.#lineBytes = 0;
-    this.#gather(this.#line.subarray(0, isCrLf ? length - 1 : length));
-  }
-
-  #gather(line: Uint8Array): void {
-    const mostBytes = FRAME_BYTES_MAX + line.length * ESCAPED_BYTES_MAX;
-    if (this.#gatheredBytes + mostBytes > GATHERED_BYTES_MAX) this.#save();
-    let at = this.#gatheredBytes;
-    at += this.#gathered.write(this.#prefix('shown'), at, 'latin1');
-    at = escapeInto(this.#gathered, at, line);
+    if (this.#gatheredBytes + GATHERED_LINE_BYTES_MAX > this.#gathered.length) this.#save();
+    this.#gathered.set(this.#prefix, this.#gatheredBytes);
+    let at = this.#gatheredBytes + this.#prefix.length;
+    at = escapeInto(this.#gathered, at, this.#line.subarray(0, isCrLf ? length - 1 : length));
     this.#gathered[at] = LF;
     this.#gatheredBytes = at + 1;
   }
 
-  #prefix(kind: Kind): string {
+  #stamp(): void {
     const nowMs = this.#clock.wallNow();
-    if (nowMs !== this.#timeMs) {
-      this.#timeMs = nowMs;
-      this.#time = new Date(nowMs).toISOString();
-    }
-    return `${this.#time}  ${kind}  `;
+    if (nowMs === this.#prefixMs) return;
+    this.#prefixMs = nowMs;
+    this.#prefix = Buffer.from(`${timeText(this.#clock)}  shown  `);
   }
 
   #save(): void {
@@ -147,4 +140,8 @@ export class Transcript {
       throw new Ended('logFailed', `The log file cannot be written any more (${errorCode(error)}).`);
     }
   }
+}
+
+function timeText(clock: Clock): string {
+  return new Date(clock.wallNow()).toISOString();
 }

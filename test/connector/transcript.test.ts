@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { escapeText } from '../../src/base/text.ts';
 import { Transcript } from '../../src/connector/transcript.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { temporaryFolder } from '../helpers/rig.ts';
@@ -78,4 +79,24 @@ t.test('a file that cannot be opened stops the start; one that fails later ends 
   );
   const full = new Transcript('/dev/full', clock);
   t.throws(() => full.event('x'), { name: 'Ended', ending: { status: 27 } });
+});
+
+t.test('a prompt that cannot be written ends the visit with what comes next', async (t) => {
+  const clock = new FakeClock();
+  const full = new Transcript('/dev/full', clock);
+  full.shown(Buffer.from('login: '));
+  clock.advance(1_000);
+  t.throws(() => full.shown(Buffer.from('x')), { name: 'Ended', ending: { status: 27 } });
+});
+
+t.test('a flood of output is recorded whole, with every byte escaped', async (t) => {
+  const { transcript, lines } = make(t);
+  const everyByte = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte).filter((byte) => byte !== 10));
+  const row = Buffer.concat([everyByte, Buffer.from('\n')]);
+  transcript.shown(Buffer.concat(Array.from({ length: 1_000 }, () => row)));
+  transcript.close();
+  t.same(
+    lines(),
+    Array.from({ length: 1_000 }, () => `shown  ${escapeText(everyByte)}`),
+  );
 });
