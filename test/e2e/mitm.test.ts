@@ -124,7 +124,7 @@ const AFTER_A_WRONG_GUESS: Readonly<
   'it claims to speak another version': (peer) => peer.send('refused', { reason: REFUSED.version }),
   'it hangs up': (peer) => peer.socket.destroy(),
   'it ends in good order': (peer) => peer.socket.end(),
-  'it resets the connection': (peer) => peer.socket.resetAndDestroy(),
+  'it resets the connection': (peer) => peer.reset(),
   'it sends garbage': (peer) => peer.write(Buffer.from([0, 1, 99])),
   'it asks for a visit': (peer) => peer.send('ping', { token: 1 }),
 };

@@ -41,13 +41,18 @@ export class FramePeer {
   readonly closed: Promise<void>;
   /** Bytes sent by `send`, in order. */
   readonly sent: Buffer[] = [];
+  /** Bytes that came, decrypted. */
+  receivedBytes = 0;
+  readonly #tcp: Socket;
   readonly #decoder = new FrameDecoder();
   readonly #frames: (Frame | null)[] = [];
   #waiting: ((frame: Frame | null) => void) | null = null;
   #isRaw = false;
 
-  constructor(t: Test, socket: TLSSocket) {
+  /** `tcp` is what `socket` runs over. */
+  constructor(t: Test, socket: TLSSocket, tcp: Socket) {
     this.socket = socket;
+    this.#tcp = tcp;
     this.exporter = socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
     socket.on('error', () => {});
@@ -83,6 +88,11 @@ export class FramePeer {
     return frame as Extract<Frame, { name: N }>;
   }
 
+  /** Cuts the connection by RST. */
+  reset(): void {
+    this.#tcp.resetAndDestroy();
+  }
+
   /** Ends framing: from now on `onData` gets what comes. */
   raw(onData: (chunk: Buffer) => void): void {
     this.#isRaw = true;
@@ -92,6 +102,7 @@ export class FramePeer {
   }
 
   #push(chunk: Buffer): void {
+    this.receivedBytes += chunk.length;
     if (this.#isRaw) return;
     this.#decoder.push(chunk);
     for (let frame = this.#decoder.next(); frame; frame = this.#decoder.next()) {
@@ -112,14 +123,15 @@ export class FramePeer {
 /** Connects as a connector does. Rejects when the handshake fails. */
 export function dialFrames(t: Test, address: HostPort): Promise<FramePeer> {
   return new Promise((resolve, reject) => {
+    const tcp = connect({ ...address, allowHalfOpen: true });
     const socket = connectTls({
-      socket: connect({ ...address, allowHalfOpen: true }),
+      socket: tcp,
       ALPNProtocols: [ALPN],
       minVersion: 'TLSv1.3',
       rejectUnauthorized: false,
     });
     socket.once('error', reject);
-    socket.once('secureConnect', () => resolve(new FramePeer(t, socket)));
+    socket.once('secureConnect', () => resolve(new FramePeer(t, socket, tcp)));
   });
 }
 
@@ -145,7 +157,7 @@ export async function serveFrames(
     const secured = new TLSSocket(socket, { isServer: true, secureContext, ALPNProtocols: [ALPN] });
     secured.on('error', () => {});
     secured.once('secure', () => {
-      serve(new FramePeer(t, secured)).catch(() => secured.destroy());
+      serve(new FramePeer(t, secured, socket)).catch(() => secured.destroy());
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -84,6 +84,11 @@ export async function holdVisit(
   return { ...people, site };
 }
 
+/** Resolves when `text` has been received `times` times. */
+export function showsTimes(socket: TestSocket, text: string, times: number): Promise<void> {
+  return until(() => socket.text.split(text).length > times);
+}
+
 /** Lines of the audit file. */
 export function audited(rig: Rig, event: string): readonly Readonly<Record<string, unknown>>[] {
   const lines = readFileSync(rig.state.auditFile, 'latin1').trim().split('\n');

@@ -101,7 +101,7 @@ export async function startTlsProxy(t: Test, settings: ProxySettings): Promise<T
     const go = (): void => {
       if (how === 'intercept') endTls((near) => dialTls((far) => join(near, far, connection)));
       else if (how === 'serve')
-        endTls((near) => void settings.serve!(new FramePeer(t, near)).catch(() => near.destroy()));
+        endTls((near) => void settings.serve!(new FramePeer(t, near, client)).catch(() => near.destroy()));
       else join(client, dial(), connection);
     };
     const connection = new ProxiedConnection(client, go);
