@@ -13,7 +13,15 @@ export interface SeededRandom {
 export function seededRandom(test: { comment(message: string): void }): SeededRandom {
   const seed = process.env['TEST_SEED'] ?? randomBytes(8).toString('hex');
   test.comment(`TEST_SEED=${seed}`);
-  const key = createHash('sha256').update(seed).digest();
+  return randomOf(createHash('sha256').update(seed).digest());
+}
+
+/** Randomness of its own, from the next of `random`: for parts of a test that run at the same time. */
+export function fork(random: SeededRandom): SeededRandom {
+  return randomOf(random.bytes(32));
+}
+
+function randomOf(key: Uint8Array): SeededRandom {
   const stream = createCipheriv('aes-256-ctr', key, Buffer.alloc(16));
   const bytes = (length: number): Buffer => stream.update(Buffer.alloc(length));
   return { bytes, integer: (below) => bytes(4).readUInt32BE() % below };
