@@ -43,7 +43,7 @@ export class EngineerLine implements LegSink {
     this.#clock = clock;
     this.#isFirstChunk = greetedFirst;
     this.#editor = new LineEditor({
-      echo: (bytes) => this.leg.write(bytes),
+      echo: (bytes) => this.#write(bytes),
       line: (text) => this.#line(text),
       interrupt: () => this.#interrupt(),
       endOfInput: () => this.hangUp(),
@@ -77,7 +77,7 @@ export class EngineerLine implements LegSink {
 
   /** Prints `text`; line feeds become CR LF as NVT text demands (RFC 854). */
   print(text: string): void {
-    this.leg.write(Buffer.from(text.replace(/\n/g, '\r\n'), 'utf8'));
+    this.#write(Buffer.from(text.replace(/\n/g, '\r\n'), 'utf8'));
   }
 
   /** Prompts and reads one line. Rejects with LineClosed or Interrupted. */
@@ -178,7 +178,9 @@ export class EngineerLine implements LegSink {
     this.#telnet.fromClient(chunk);
   }
 
-  drained(): void {}
+  drained(): void {
+    this.leg.resume();
+  }
 
   ended(): void {
     this.hangUp();
@@ -190,7 +192,12 @@ export class EngineerLine implements LegSink {
 
   #toClient(bytes: Uint8Array): void {
     if (this.#splice) this.#splice.send('near', bytes);
-    else this.leg.write(bytes);
+    else this.#write(bytes);
+  }
+
+  /** Who does not read the dialogue is not read either, or its answers would pile up; a splice sees to that itself. */
+  #write(bytes: Uint8Array): void {
+    if (!this.leg.write(bytes) && this.#splice === null) this.leg.pause();
   }
 
   #typed(bytes: Uint8Array): void {
