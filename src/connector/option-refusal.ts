@@ -18,6 +18,7 @@ const ANSWER: ReadonlyMap<number, number> = new Map([
 ]);
 const SUBNEGOTIATION = encodeCommand(COMMAND.SB);
 const SUBNEGOTIATION_END = encodeCommand(COMMAND.SE);
+const NO_OPERATION = encodeCommand(COMMAND.NOP);
 
 export interface RefusalSink {
   /** Data of this direction, unescaped. Absent where nobody looks. */
@@ -33,6 +34,8 @@ export class OptionRefusal {
   readonly #answers = new Runs();
   readonly #scanner: TelnetScanner;
   #subnegotiation: 'begun' | 'passed' | 'dropped' = 'dropped';
+  /** A subnegotiation went on without its end: the command that cut it off has to follow. */
+  #isCutOff = false;
 
   constructor(sink: RefusalSink) {
     this.#sink = sink;
@@ -42,7 +45,7 @@ export class OptionRefusal {
         this.#shown?.add(bytes);
         this.#passed.add(wire);
       },
-      command: (code) => this.#passed.add(encodeCommand(code)),
+      command: (code) => this.#pass(encodeCommand(code)),
       option: (verb, option) => this.#option(verb, option),
       subnegotiationBegan: () => {
         this.#subnegotiation = 'begun';
@@ -61,7 +64,8 @@ export class OptionRefusal {
   }
 
   #option(verb: number, option: number): void {
-    if (!REFUSED.has(option)) return this.#passed.add(encodeOption(verb, option));
+    if (!REFUSED.has(option)) return this.#pass(encodeOption(verb, option));
+    this.#drop();
     const answer = ANSWER.get(verb);
     if (answer !== undefined) this.#answers.add(encodeOption(answer, option));
   }
@@ -73,13 +77,27 @@ export class OptionRefusal {
 
   #judgeSubnegotiation(option: number): void {
     this.#subnegotiation = REFUSED.has(option) ? 'dropped' : 'passed';
-    if (this.#subnegotiation === 'passed') this.#passed.add(SUBNEGOTIATION);
+    if (this.#subnegotiation === 'passed') this.#pass(SUBNEGOTIATION);
+    else this.#drop();
   }
 
   #subnegotiationEnded(complete: boolean): void {
-    if (this.#subnegotiation === 'begun') this.#passed.add(SUBNEGOTIATION);
-    if (this.#subnegotiation !== 'dropped' && complete) this.#passed.add(SUBNEGOTIATION_END);
+    if (this.#subnegotiation === 'begun') this.#pass(SUBNEGOTIATION);
+    if (this.#subnegotiation !== 'dropped') {
+      if (complete) this.#passed.add(SUBNEGOTIATION_END);
+      this.#isCutOff = !complete;
+    }
     this.#subnegotiation = 'dropped';
+  }
+
+  #pass(command: Uint8Array): void {
+    this.#isCutOff = false;
+    this.#passed.add(command);
+  }
+
+  /** In place of a command that is taken out: without it, what follows would become part of a subnegotiation. */
+  #drop(): void {
+    if (this.#isCutOff) this.#pass(NO_OPERATION);
   }
 }
 
