@@ -57,6 +57,7 @@ export class Connector implements ControlHost, VisitHost {
   #link: ControlLink | null = null;
   #accepted: Accepted | null = null;
   #cancelWait: Cancel = () => {};
+  #waitEndMs = 0;
   #asking: string | null = null;
   #resolve: (ending: Ending) => void = () => {};
   readonly #ending: Promise<Ending>;
@@ -137,7 +138,16 @@ export class Connector implements ControlHost, VisitHost {
     );
     if (this.#options.consent === 'auto')
       this.event('-consent auto: engineers are let in without a question.');
-    this.#cancelWait = this.clock.after(wait, () => this.#waitOver());
+    this.#waitEndMs = this.clock.now() + wait;
+    this.#wait();
+  }
+
+  /** Until a visit is asked for, or for what is left of the time after one was withdrawn. */
+  #wait(): void {
+    this.#cancelWait = this.clock.after(Math.max(0, this.#waitEndMs - this.clock.now()), () => {
+      this.#link?.leave('unused');
+      this.#stop(outcomeEnding('unused'));
+    });
   }
 
   /** The daemon must answer before anything else is dialled. */
@@ -182,11 +192,12 @@ export class Connector implements ControlHost, VisitHost {
     const { visit: id, who, from, over } = request;
     const visit = new Visit(id, this);
     this.#visits.set(id, visit);
+    this.#cancelWait();
     this.event(`Visit asked for by ${visibleText(who)} from ${visibleText(from)} over ${visibleText(over)}.`);
     const answer = await this.#consent(request);
     if (answer === 'withdrawn' || visit.isOver) return;
     this.event(answer === 'yes' ? 'The visit is allowed.' : 'The visit is refused.');
-    if (answer === 'yes') this.#cancelWait();
+    if (answer === 'yes') visit.allow();
     else if (!console.hasKeyboard)
       this.event('There is no terminal to ask at: use -consent auto to allow visits.');
     this.#link?.send('consent', { visit: id, granted: answer === 'yes' ? 1 : 0 });
@@ -218,6 +229,7 @@ export class Connector implements ControlHost, VisitHost {
     this.event('The engineer is gone again; waiting.');
     if (this.#asking === id) this.#surroundings.console.withdraw();
     visit.end('now');
+    this.#wait();
   }
 
   dataWanted({ visit: id, host, port }: FrameFields<'openData'>): void {
@@ -273,11 +285,6 @@ export class Connector implements ControlHost, VisitHost {
   visitOver(id: string): void {
     this.#visits.delete(id);
     if (this.#visits.size === 0) this.#onVisitsOver();
-  }
-
-  #waitOver(): void {
-    this.#link?.leave();
-    this.#stop({ ...outcomeEnding('unused') });
   }
 
   #tell(text: string): void {

@@ -138,9 +138,9 @@ export class ControlLink implements LegSink {
     if (this.#stage !== 'closed') this.#secured.leg.write(encodeFrame(name, fields));
   }
 
-  /** The customer ends the session: says so and closes. */
-  leave(): void {
-    if (this.#stage === 'open') this.send('bye', { outcome: outcomeCode('customer') });
+  /** This side ends the session: says why and closes. */
+  leave(outcome: Outcome = 'customer'): void {
+    if (this.#stage === 'open') this.send('bye', { outcome: outcomeCode(outcome) });
     this.close();
   }
 

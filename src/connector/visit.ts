@@ -45,7 +45,8 @@ export class Visit {
   readonly #legs: Leg[] = [];
   readonly #endedSides = new Set<Side>();
   #isOver = false;
-  #isOpening = false;
+  /** Only a visit that the customer allowed is opened, whatever the relay orders; and only once. */
+  #mayOpen = false;
 
   constructor(id: string, host: VisitHost) {
     this.id = id;
@@ -56,10 +57,15 @@ export class Visit {
     return this.#isOver;
   }
 
+  /** The customer said yes. */
+  allow(): void {
+    this.#mayOpen = true;
+  }
+
   /** Dials the daemon, then the relay, proves both ways, and splices. Failures are reported to the relay. */
   async open(relay: HostPort): Promise<void> {
-    if (this.#isOpening) return;
-    this.#isOpening = true;
+    if (!this.#mayOpen) return;
+    this.#mayOpen = false;
     const daemon = await this.#dial(
       VISIT_FAILED.daemonUnreachable,
       'The telnet daemon does not answer',
@@ -187,7 +193,8 @@ export class Visit {
 
   #closed(side: Side, error: Error | null): void {
     if (this.#isOver) return;
-    if (side === 'far') this.#host.failed(this.id, VISIT_FAILED.daemonFailed);
+    // The relay may not see either: between here and there are boxes that reset one half of a connection.
+    this.#host.failed(this.id, side === 'far' ? VISIT_FAILED.daemonFailed : VISIT_FAILED.dataFailed);
     this.#host.detail(
       `The connection to the ${side === 'near' ? 'relay' : 'daemon'} broke off (${error?.message ?? 'closed'}).`,
     );

@@ -21,7 +21,7 @@ import {
   type FrameName,
   type RelayCard,
 } from '../wire/frames.ts';
-import { outcomeCode, type Outcome } from '../wire/outcomes.ts';
+import { outcomeCode, outcomeOfCode, type Outcome } from '../wire/outcomes.ts';
 import { WireError } from '../wire/wire-error.ts';
 import { errorText } from '../base/errors.ts';
 import type { Leg, LegSink } from '../stream/leg.ts';
@@ -48,8 +48,8 @@ export interface ConnectorHost {
   connectorArrived(link: ConnectorLink): void;
   consentAnswered(link: ConnectorLink, visit: string, granted: boolean): void;
   visitFailed(link: ConnectorLink, visit: string, reason: number): void;
-  /** The customer ended it. */
-  connectorLeft(link: ConnectorLink): void;
+  /** The customer's side ended it: `unused` when it waited long enough, anything else by order of the customer. */
+  connectorLeft(link: ConnectorLink, why: Outcome | null): void;
   /** The connection is gone. */
   connectorLost(link: ConnectorLink): void;
   /** For the log. */
@@ -69,7 +69,7 @@ const HANDLERS: Readonly<Record<Stage, Handlers>> = {
     pong: (link) => link.onPong(),
     consent: (link, { visit, granted }) => link.host.consentAnswered(link, visit, granted === 1),
     visitFailed: (link, { visit, reason }) => link.host.visitFailed(link, visit, reason),
-    bye: (link) => link.host.connectorLeft(link),
+    bye: (link, { outcome }) => link.host.connectorLeft(link, outcomeOfCode(outcome)),
   },
   closed: {},
 };

@@ -243,15 +243,20 @@ export class Sessions implements ConnectorHost, DataHost {
 
   visitFailed(link: ConnectorLink, visit: string, reason: number): void {
     const session = this.#visitOf(link, visit);
-    if (session) this.#report(session, reason === VISIT_FAILED.daemonFailed ? 'daemonFailed' : 'dialFailed');
+    const wasHeld = reason === VISIT_FAILED.daemonFailed || reason === VISIT_FAILED.dataFailed;
+    if (session) this.#report(session, wasHeld ? 'daemonFailed' : 'dialFailed');
   }
 
-  connectorLeft(link: ConnectorLink): void {
-    this.#reportConnector(link, 'connectorLeft');
+  connectorLeft(link: ConnectorLink, why: Outcome | null): void {
+    const session = this.#byConnector.get(link);
+    if (!session) return;
+    const waitedLongEnough = why === 'unused' && this.stateOf(session) === 'awaitingEngineer';
+    this.#report(session, waitedLongEnough ? 'stageExpired' : 'connectorLeft');
   }
 
   connectorLost(link: ConnectorLink): void {
-    this.#reportConnector(link, 'connectorLost');
+    const session = this.#byConnector.get(link);
+    if (session) this.#report(session, 'connectorLost');
   }
 
   connectorRefused(from: string, why: string): void {
@@ -412,11 +417,6 @@ export class Sessions implements ConnectorHost, DataHost {
     session.wrongTries = 0;
     session.closedUntilMs = now + SESSION_CLOSED_MS;
     this.#log.warn('session-way-closed', { session: session.id, forMs: SESSION_CLOSED_MS });
-  }
-
-  #reportConnector(link: ConnectorLink, event: 'connectorLeft' | 'connectorLost'): void {
-    const session = this.#byConnector.get(link);
-    if (session) this.#report(session, event);
   }
 
   /** The session of a visit, if it is still the one that the connector was asked for. */

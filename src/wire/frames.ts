@@ -93,7 +93,13 @@ export type RelayCard = Values<typeof RELAY_CARD>;
 /** `refused.reason`; `busy` is sent by no relay of version 1. */
 export const REFUSED = { password: 1, version: 2, busy: 3, protocol: 4 } as const;
 /** `visitFailed.reason`: before the data connection was accepted, and after. */
-export const VISIT_FAILED = { daemonUnreachable: 1, daemonFailed: 2, relayUnreachable: 3 } as const;
+export const VISIT_FAILED = {
+  daemonUnreachable: 1,
+  daemonFailed: 2,
+  relayUnreachable: 3,
+  /** The data connection, once it was accepted. */
+  dataFailed: 4,
+} as const;
 /** `warning.kind` */
 export const WARNING = { idle: 1, lifetime: 2 } as const;
 
