@@ -26,8 +26,9 @@ export function isInRepository(path: string): boolean {
 /** Files under `folder` (all: `.`) whose name ends in `ending`, as sorted paths from the root with forward slashes. */
 export function listRepositoryFiles(folder: string, ending = ''): string[] {
   const found = readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    if (NOT_OURS.has(entry.name)) return [];
     const path = relative(root, join(root, folder, entry.name)).replaceAll('\\', '/');
-    if (entry.isDirectory()) return NOT_OURS.has(entry.name) ? [] : listRepositoryFiles(path, ending);
+    if (entry.isDirectory()) return listRepositoryFiles(path, ending);
     return entry.isFile() && entry.name.endsWith(ending) ? [path] : [];
   });
   return found.toSorted();
