@@ -34,6 +34,16 @@ export interface Measurement {
   readonly heapBytes: number | null;
 }
 
+/** One number of a case. */
+export interface Reading {
+  /** The floor's reading of the same name is what it is judged against. */
+  readonly what: string;
+  readonly value: number;
+  readonly unit: string;
+  /** The middle half of all samples, where there are many. */
+  readonly spread?: { readonly low: number; readonly high: number };
+}
+
 export interface MachineFacts {
   readonly node: string;
   readonly cpu: string;
@@ -59,6 +69,11 @@ export async function measure(bench: BenchCase, effort: Effort): Promise<Measure
     samples.push(await sample(body));
   }
   return summarise(samples, bench.operations);
+}
+
+export function readingsOf({ medianNs, lowNs, highNs, heapBytes }: Measurement): readonly Reading[] {
+  const time = { what: 'time', value: medianNs, unit: 'ns/op', spread: { low: lowNs, high: highNs } };
+  return heapBytes === null ? [time] : [time, { what: 'heap', value: heapBytes, unit: 'B/op' }];
 }
 
 interface Sample {

@@ -1,38 +1,42 @@
 /**
- * Runs the benches: every `*.bench.js` beside this file, each case in a process of its own.
+ * Runs the benches: every `*.bench.js` (functions) and `*.load.js` (whole processes) beside this file, each case in a
+ * process of its own.
  *
  *     node build/bench/run.js [WORD...] [--list] [--short] [--json FILE]
  *
  * A WORD keeps the cases in whose `file: name` it occurs, with the floors they are judged against. The table goes to
  * standard output, the numbers with the machine's facts to FILE. Fails when a case's check or its floor does. A bench file
- * exports `cases: readonly BenchCase[]`, and nothing more is needed to add one.
+ * exports `cases: readonly BenchCase[]`, a load file `loads: readonly LoadCase[]`; nothing more is needed to add one.
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { machineFacts, measure, type BenchCase, type Effort, type Measurement } from './measure.ts';
+import { runLoad, type LoadCase } from './load.ts';
+import { machineFacts, measure, readingsOf, type BenchCase, type Effort, type Reading } from './measure.ts';
 
 interface Entry {
   readonly file: string;
-  readonly bench: BenchCase;
+  readonly name: string;
+  readonly floor: string | null;
+  read(effort: Effort): Promise<readonly Reading[]>;
 }
 
-interface Result extends Measurement {
+interface Result extends Reading {
   readonly file: string;
   readonly name: string;
   readonly floor: string | null;
-  /** Median in medians of the floor; null for a floor. */
+  /** This value in values of the floor's reading; null for a floor and for what a floor has not. */
   readonly ofFloor: number | null;
 }
 
 const FOLDER = new URL('.', import.meta.url);
-const SUFFIX = '.bench.js';
+const CASE_FILE = /\.(bench|load)\.js$/;
 
-/** How a parent asks a child for one case: file, name, effort. */
+/** How a parent asks a child for one case: title, effort. */
 const ONE_CASE = '--one-case';
 
-if (process.argv[2] === ONE_CASE) await runChild(process.argv[3], process.argv[4], process.argv[5] as Effort);
+if (process.argv[2] === ONE_CASE) await runChild(process.argv[3], process.argv[4] as Effort);
 else await runAll();
 
 async function runAll(): Promise<void> {
@@ -45,30 +49,46 @@ async function runAll(): Promise<void> {
   if (values.list) return print(entries.map(title));
   const facts = machineFacts();
   print([`Node ${facts.node}, ${facts.cores} cores, ${facts.cpu}, commit ${facts.commit}`]);
-  const measured = new Map(
-    entries.map((entry) => [title(entry), runInChild(entry, values.short ? 'short' : 'full')]),
+  const read = new Map(
+    entries.map((entry) => [title(entry), readInChild(entry, values.short ? 'short' : 'full')]),
   );
-  const results = entries.map((entry) => resultOf(entry, measured));
+  const results = entries.flatMap((entry) => resultsOf(entry, read));
   print(tableOf(results));
   if (values.json !== undefined)
     writeFileSync(values.json, JSON.stringify({ facts, results }, null, 2) + '\n');
 }
 
 async function loadAll(): Promise<readonly Entry[]> {
-  const files = readdirSync(FOLDER).filter((file) => file.endsWith(SUFFIX));
+  const files = readdirSync(FOLDER).filter((file) => CASE_FILE.test(file));
   const loaded = await Promise.all(files.toSorted().map((file) => load(file)));
   return loaded.flat();
 }
 
+async function load(path: string): Promise<readonly Entry[]> {
+  const { cases = [], loads = [] } = (await import(new URL(path, FOLDER).href)) as {
+    cases?: readonly BenchCase[];
+    loads?: readonly LoadCase[];
+  };
+  const file = path.replace(CASE_FILE, '');
+  const functions = cases.map((bench) => ({
+    ...{ file, name: bench.name, floor: bench.floor },
+    read: async (effort: Effort) => readingsOf(await measure(bench, effort)),
+  }));
+  const processes = loads.map((whole) => ({
+    ...{ file, name: whole.name, floor: whole.floor },
+    read: (effort: Effort) => runLoad(whole, effort),
+  }));
+  return withKnownFloors([...functions, ...processes]);
+}
+
 /** Throws if a floor is missing: a number without one says nothing. */
-async function load(file: string): Promise<readonly Entry[]> {
-  const { cases } = (await import(new URL(file, FOLDER).href)) as { cases: readonly BenchCase[] };
-  const floors = new Set(cases.filter((bench) => bench.floor === null).map((bench) => bench.name));
-  for (const { name, floor } of cases) {
+function withKnownFloors(entries: readonly Entry[]): readonly Entry[] {
+  const floors = new Set(entries.filter(({ floor }) => floor === null).map(({ name }) => name));
+  for (const { file, name, floor } of entries) {
     if (floor !== null && !floors.has(floor))
       throw new Error(`${file}: the floor of '${name}' does not exist`);
   }
-  return cases.map((bench) => ({ file: file.slice(0, -SUFFIX.length), bench }));
+  return entries;
 }
 
 function withFloors(entries: readonly Entry[], words: readonly string[]): readonly Entry[] {
@@ -77,51 +97,54 @@ function withFloors(entries: readonly Entry[], words: readonly string[]): readon
   return entries.filter((entry) => needed.has(title(entry)));
 }
 
-function runInChild({ file, bench }: Entry, effort: Effort): Measurement {
+function readInChild(entry: Entry, effort: Effort): readonly Reading[] {
   const self = fileURLToPath(import.meta.url);
-  const output = execFileSync(process.execPath, [self, ONE_CASE, file, bench.name, effort], {
+  const output = execFileSync(process.execPath, [self, ONE_CASE, title(entry), effort], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  return JSON.parse(output) as Measurement;
+  return JSON.parse(output) as readonly Reading[];
 }
 
 /** Exits when the result is written: a case may leave timers armed. */
-async function runChild(file: string, name: string, effort: Effort): Promise<void> {
-  const entry = (await load(file + SUFFIX)).find(({ bench }) => bench.name === name);
-  if (!entry) throw new Error(`${file} has no case '${name}'`);
-  const measurement = await measure(entry.bench, effort);
-  process.stdout.write(JSON.stringify(measurement), () => process.exit(0));
+async function runChild(wanted: string, effort: Effort): Promise<void> {
+  const entry = (await loadAll()).find((candidate) => title(candidate) === wanted);
+  if (!entry) throw new Error(`there is no case '${wanted}'`);
+  const readings = await entry.read(effort);
+  process.stdout.write(JSON.stringify(readings), () => process.exit(0));
 }
 
-function resultOf(entry: Entry, measured: ReadonlyMap<string, Measurement>): Result {
-  const own = measured.get(title(entry))!;
-  const floor = floorTitle(entry);
-  const ofFloor = floor === null ? null : own.medianNs / measured.get(floor)!.medianNs;
-  return { file: entry.file, name: entry.bench.name, floor: entry.bench.floor, ...own, ofFloor };
+function resultsOf(entry: Entry, read: ReadonlyMap<string, readonly Reading[]>): readonly Result[] {
+  const { file, name, floor } = entry;
+  const floorTitled = floorTitle(entry);
+  const floorReadings = floorTitled === null ? [] : read.get(floorTitled)!;
+  return read.get(title(entry))!.map((reading) => {
+    const below = floorReadings.find(({ what }) => what === reading.what);
+    return { file, name, floor, ...reading, ofFloor: below ? reading.value / below.value : null };
+  });
 }
 
-function title({ file, bench }: Entry): string {
-  return `${file}: ${bench.name}`;
+function title({ file, name }: Entry): string {
+  return `${file}: ${name}`;
 }
 
-function floorTitle({ file, bench }: Entry): string | null {
-  return bench.floor === null ? null : `${file}: ${bench.floor}`;
+function floorTitle({ file, floor }: Entry): string | null {
+  return floor === null ? null : `${file}: ${floor}`;
 }
 
 function tableOf(results: readonly Result[]): string[] {
-  const head = ['case', 'ns/op', 'spread', 'heap B/op', 'of floor'];
-  const rows = results.map((result) => [
-    `${result.file}: ${result.name}`,
-    result.medianNs.toFixed(1),
-    `${result.lowNs.toFixed(1)}..${result.highNs.toFixed(1)}`,
-    result.heapBytes === null ? '?' : result.heapBytes.toFixed(1),
-    result.ofFloor === null ? 'floor' : `${result.ofFloor.toFixed(2)}x`,
+  const head = ['case', 'reading', 'value', 'spread', 'of floor'];
+  const rows = results.map(({ file, name, floor, what, value, unit, spread, ofFloor }) => [
+    `${file}: ${name}`,
+    what,
+    `${value.toFixed(1)} ${unit}`,
+    spread ? `${spread.low.toFixed(1)}..${spread.high.toFixed(1)}` : '',
+    floor === null ? 'floor' : ofFloor === null ? '' : `${ofFloor.toFixed(2)}x`,
   ]);
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column].length)));
   return [head, ...rows].map((row) =>
     row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])))
+      .map((cell, column) => (column < 2 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
       .join('  '),
   );
 }

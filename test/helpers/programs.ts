@@ -20,6 +20,8 @@ export interface Relay {
   readonly host: string;
   readonly port: number;
   readonly process: RunningProcess;
+  /** Its state directory. */
+  readonly state: string;
   /** Runs a relayapp command on this relay's state; resolves with its standard output, rejects if it fails. */
   command(args: readonly string[], input?: string): Promise<string>;
   stop(): Promise<void>;
@@ -53,7 +55,7 @@ export async function startRelay({ port = 0, args = [] }: RelayOptions = {}): Pr
     output(runProgram('relay', [...words, '--state', state], input === undefined ? {} : { input }));
   try {
     const [, listening] = await relay.output(/127\.0\.0\.1:(\d+)/);
-    return { host: '127.0.0.1', port: Number(listening), process: relay, command, stop };
+    return { host: '127.0.0.1', port: Number(listening), process: relay, state, command, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -30,7 +30,9 @@ export interface Tunnel {
   view(): Promise<SessionView>;
 }
 
-const GREETING = Buffer.from('daemon ready\r\n');
+/** What the daemons of tunnels say first. */
+export const GREETING = Buffer.from('daemon ready\r\n');
+const NO_OPERATION = Buffer.of(255, 241);
 const ASK_MARK = Buffer.of(255, 253, 6);
 const GIVE_MARK = Buffer.of(255, 251, 6);
 
@@ -58,13 +60,21 @@ export async function openTunnel(
   return { relay, connector, engineer, daemon, view: () => viewOf(relay, session) };
 }
 
-/** A socket at the login prompt of the relay, paused behind it. */
+/** A socket at the login prompt of the relay, paused behind it. It speaks first, so that it is greeted at once. */
 export async function dialPrompt(scope: Scope, { host, port }: HostPort): Promise<Socket> {
   const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
   socket.on('error', () => {});
   scope.teardown(() => socket.destroy());
+  socket.write(NO_OPERATION);
   await readUntil(socket, 'relay login: ');
   return socket;
+}
+
+/** Processor time that a process has used so far, in seconds; the kernel counts in hundredths. */
+export function processorSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // behind the name, which may hold anything
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 /** Memory that a process holds at this moment, in bytes. */
@@ -80,7 +90,8 @@ export function temporaryFolder(scope: Scope): string {
   return folder;
 }
 
-async function logIn(scope: Scope, relay: Relay, name: string, password: string): Promise<Socket> {
+/** Comes the original's way and resolves behind the daemon's greeting, paused. */
+export async function logIn(scope: Scope, relay: HostPort, name: string, password: string): Promise<Socket> {
   const socket = await dialPrompt(scope, relay);
   socket.write(`${name}\r\n`);
   await readUntil(socket, 'Password: ');
@@ -92,7 +103,7 @@ async function logIn(scope: Scope, relay: Relay, name: string, password: string)
 }
 
 /** Reads up to and including `text` and leaves the socket paused; what comes behind it stays in the socket. */
-function readUntil(socket: Socket, text: string | Buffer): Promise<void> {
+export function readUntil(socket: Socket, text: string | Buffer): Promise<void> {
   let seen = Buffer.alloc(0);
   return new Promise((resolve, reject) => {
     const done = (error: Error | null): void => {
