@@ -26,6 +26,8 @@ async function main(argv: readonly string[]): Promise<void> {
 async function serveUntilSignal(argv: readonly string[]): Promise<void> {
   // Loaded only here: what a relay needs would slow every management command.
   const { serve } = await import('./serve.ts');
+  // Who read the log may have gone: an error of it must not become a line of it, over and over. Visits go on.
+  process.stderr.on('error', () => {});
   const log = new Log(systemClock, (line) => process.stderr.write(line), isVerbose(argv) ? 'debug' : 'info');
   process.on('uncaughtException', (error) =>
     log.error('uncaught', { error: error.stack ?? errorText(error) }),

@@ -29,7 +29,7 @@ const live = new Set<RunningProcess>();
 process.on('exit', () => {
   for (const running of live) running.signalGroup('SIGKILL');
 });
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGALRM'] as const) {
   process.once(signal, () => {
     if (process.listenerCount(signal) === 0) process.exit(1); // nobody else ends the program in better order
   });
