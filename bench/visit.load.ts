@@ -175,6 +175,7 @@ async function bytesASecond(from: Socket, to: Socket, length: number): Promise<n
       if (received === length) resolve();
     });
   });
+  to.resume();
   const startMs = performance.now();
   for (let sent = 0; sent < length; sent += block.length) {
     if (!from.write(block)) await once(from, 'drain');
@@ -198,6 +199,8 @@ async function keystrokes({ near, far }: Carrier, count: number): Promise<readon
       if (takenMs.length === count) resolve();
     });
   });
+  near.resume();
+  far.resume();
   const timer = setInterval(() => {
     near.write(Uint8Array.of(keyOf(sentMs.length)));
     sentMs.push(performance.now());
