@@ -44,6 +44,11 @@ const DEL = 0x7f;
 /** Pass as they are: BS, TAB, LF, CR. */
 const LAYOUT: ReadonlySet<number> = new Set([0x08, 0x09, LF, 0x0d]);
 
+/** 1 for each byte that passes as it is whatever stands beside it: printable ASCII and layout. */
+const IS_PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
+  LAYOUT.has(byte) || (byte >= 0x20 && byte < DEL) ? 1 : 0,
+);
+
 const MAX_SEQUENCE = 64;
 const MAX_STRING = 4096;
 /** Most bytes that one byte of input can become (U+FFFD, a line-drawing character). */
@@ -106,8 +111,8 @@ export class ScreenFilter {
   /** Printable ASCII and layout only, with nothing held: the usual chunk. */
   #isPlain(chunk: Uint8Array): boolean {
     if (this.#state !== GROUND || this.#utf8?.pending || this.#draws) return false;
-    for (const byte of chunk) {
-      if ((byte < 0x20 && !LAYOUT.has(byte)) || byte >= DEL) return false;
+    for (let i = 0; i < chunk.length; i++) {
+      if (IS_PLAIN[chunk[i]] === 0) return false;
     }
     if (chunk.length > 0) this.#justRang = false;
     return true;

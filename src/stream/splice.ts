@@ -105,6 +105,7 @@ class End {
 
   /** Writes bytes that `source` caused, and holds that for `reason` when too many are queued. */
   write(bytes: Uint8Array, source: End, reason: number): void {
+    if (bytes.length === 0) return;
     if (!this.leg.write(bytes) && this.leg.queuedBytes > QUEUED_BYTES_HIGH) source.#hold(reason);
   }
 

@@ -131,6 +131,15 @@ t.test('a filter gets the chunks, passes on what it wants, and can step aside in
   t.end();
 });
 
+t.test('a filter that passes on nothing causes no write', (t) => {
+  const { near, far, splice } = spliced();
+  splice.filter = { fromNear: () => splice.send('far', new Uint8Array(0)), fromFar: () => {} };
+  splice.start();
+  near.arrive('swallowed');
+  t.same(far.delivered, []);
+  t.end();
+});
+
 t.test('a side that does not read what it is answered is not read on, and the other side is', (t) => {
   const { near, far, splice } = spliced();
   splice.filter = {
