@@ -26,13 +26,17 @@ export interface Ended {
 
 const live = new Set<RunningProcess>();
 
-process.on('exit', () => {
-  for (const running of live) running.signalGroup('SIGKILL');
-});
+process.on('exit', endAll);
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGALRM'] as const) {
-  process.once(signal, () => {
-    if (process.listenerCount(signal) === 0) process.exit(1); // nobody else ends the program in better order
+  // First of all listeners: the test runner's ends the program in a way that comes to no exit handler.
+  process.prependOnceListener(signal, () => {
+    endAll();
+    if (process.listenerCount(signal) === 0) process.exit(1);
   });
+}
+
+function endAll(): void {
+  for (const running of live) running.signalGroup('SIGKILL');
 }
 
 export class RunningProcess {
