@@ -308,9 +308,9 @@ function section(page: string, heading: string): string {
   const level = /^#+/.exec(heading)![0].length;
   const start = page.indexOf(`\n${heading}`);
   if (start < 0) throw new Error(`there is no ${heading}`);
-  const rest = page.slice(start + 1);
-  const end = rest.slice(1).search(new RegExp(`^#{1,${level}} `, 'm'));
-  return end < 0 ? rest : rest.slice(0, end + 1);
+  const [first, ...rest] = page.slice(start + 1).split('\n');
+  const end = rest.findIndex((line) => new RegExp(`^#{1,${level}} `).test(line));
+  return [first, ...(end < 0 ? rest : rest.slice(0, end))].join('\n');
 }
 
 /** Cells of all tables, without their heads. */
