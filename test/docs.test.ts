@@ -5,6 +5,7 @@
 import { posix } from 'node:path';
 import t from 'tap';
 import { parseDurationMs, parseOptions, spelling, type OptionTable } from '../src/base/options.ts';
+import { VERSION } from '../src/base/version.ts';
 import { ENDING_STATUS } from '../src/connector/ending.ts';
 import {
   CONNECTOR_OPTIONS,
@@ -282,6 +283,13 @@ t.test('passwords in examples are well made', async (t) => {
   );
   t.ok(passwords.length > 0);
   for (const password of passwords) t.equal(parsePassword(password).kind, 'made', password);
+});
+
+t.test('the package file that is named is that of this version', async (t) => {
+  const named = PAGES.flatMap((page) => [
+    ...readRepositoryFile(page).matchAll(/secure-telnet-([\d.]+)\.tgz/g),
+  ]);
+  t.same([...new Set(named.map(([, version]) => version))], [VERSION]);
 });
 
 t.test('the page for operators has the roles, the files and events that there are', async (t) => {
