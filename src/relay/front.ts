@@ -145,11 +145,16 @@ function startTls(socket: Socket, timer: ConnectionTimer, host: FrontHost): void
   });
   const closeTimer = (): void => timer.close();
   const fail = (error: Error): void => host.log.debug('tls-failed', { error: error.message });
-  timer.armAtAge(MACHINE_DEADLINE_MS, () => secured.destroy());
+  const giveUp = (): void => void secured.destroy();
+  timer.armAtAge(MACHINE_DEADLINE_MS, giveUp);
   secured.on('error', fail);
   secured.on('close', closeTimer);
+  secured.on('end', giveUp);
+  // Nothing can be read yet, but only a stream that is read reports that its peer has left.
+  secured.resume();
   secured.once('secure', () => {
     secured.off('close', closeTimer);
+    secured.off('end', giveUp);
     const leg = new SocketLeg(secured);
     secured.off('error', fail);
     if (secured.alpnProtocol !== ALPN) return new FirstBytes(leg, timer, host, true).start();
