@@ -94,6 +94,7 @@ export class Connector implements ControlHost, VisitHost {
     const ending = await this.#ending;
     await start;
     this.#cancelWait();
+    this.#surroundings.console.withdraw();
     for (const visit of this.#visits.values()) visit.end('now');
     this.#link?.close();
     this.#tell(ending.text);
@@ -253,7 +254,7 @@ export class Connector implements ControlHost, VisitHost {
     const active = [...this.#visits.values()].filter((visit) => !visit.isOver);
     if (ending.status !== 0 || active.length === 0) return this.#stop(ending);
     for (const visit of active) visit.end('gracefully');
-    this.clock.after(LAST_BYTES_MS, () => this.#stop(ending));
+    this.#cancelWait = this.clock.after(LAST_BYTES_MS, () => this.#stop(ending));
     this.#onVisitsOver = () => this.#stop(ending);
   }
 

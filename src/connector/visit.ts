@@ -7,6 +7,7 @@
  * password. Options that would hide the visit are refused on the way (option-refusal.ts).
  */
 import type { HostPort } from '../base/address.ts';
+import type { Cancel } from '../base/clock.ts';
 import { errorCode, errorText } from '../base/errors.ts';
 import { closeGracefully, discardingSink, type Leg } from '../stream/leg.ts';
 import { SocketLeg } from '../stream/socket-leg.ts';
@@ -47,6 +48,8 @@ export class Visit {
   #isOver = false;
   /** Only a visit that the customer allowed is opened, whatever the relay orders; and only once. */
   #mayOpen = false;
+  /** Of what the visit waits for: the acknowledgement, last bytes. */
+  #cancelDeadline: Cancel = () => {};
 
   constructor(id: string, host: VisitHost) {
     this.id = id;
@@ -89,7 +92,7 @@ export class Visit {
   end(how: 'now' | 'gracefully'): void {
     if (this.#isOver) return;
     if (how === 'gracefully' && this.#endedSides.size > 0) {
-      this.#host.clock.after(LINGER_MS, () => this.end('now'));
+      this.#cancelDeadline = this.#host.clock.after(LINGER_MS, () => this.end('now'));
       return;
     }
     this.#finish();
@@ -129,9 +132,9 @@ export class Visit {
     );
     return new Promise((resolve, reject) => {
       const fail = (why: string): void => done(() => reject(new Error(why)));
-      const cancel = clock.after(ACKNOWLEDGEMENT_DEADLINE_MS, () => fail('no acknowledgement'));
+      this.#cancelDeadline = clock.after(ACKNOWLEDGEMENT_DEADLINE_MS, () => fail('no acknowledgement'));
       const done = (action: () => void): void => {
-        cancel();
+        this.#cancelDeadline();
         leg.pause();
         leg.sink = discardingSink;
         action();
@@ -203,6 +206,7 @@ export class Visit {
 
   #finish(): void {
     this.#isOver = true;
+    this.#cancelDeadline();
     this.#host.visitOver(this.id);
   }
 }
