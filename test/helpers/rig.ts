@@ -30,6 +30,7 @@ export interface RigSettings {
   readonly limits?: Partial<SessionLimits>;
   readonly greetAfterMs?: number;
   readonly telnetFrom?: readonly string[];
+  /** The relay's, and that of the connectors that run here. */
   readonly clock?: Clock;
 }
 
@@ -54,12 +55,15 @@ export class Rig {
   readonly state: StateDirectory;
   readonly log: () => string;
   readonly #t: Test;
+  readonly #clock: Clock;
 
   constructor(
     t: Test,
+    clock: Clock,
     parts: { relay: Relay; address: HostPort; identity: Identity; state: StateDirectory; log: () => string },
   ) {
     this.#t = t;
+    this.#clock = clock;
     this.relay = parts.relay;
     this.address = parts.address;
     this.identity = parts.identity;
@@ -85,7 +89,7 @@ export class Rig {
       ...['-file', join(folder, 'tndconnect.log'), '-target', `${target.host}:${target.port}`],
       ...(options.args ?? (options.keyboard ? [] : ['-consent', 'auto'])),
     ])!;
-    return runConnector(this.#t, password, parsed, options.keyboard ?? false);
+    return runConnector(this.#t, this.#clock, password, parsed, options.keyboard ?? false);
   }
 
   /** Connects as a raw TCP client. */
@@ -120,11 +124,12 @@ export async function startRig(t: Test, settings: RigSettings = {}): Promise<Rig
   const server = await listen({ host: '127.0.0.1', port: 0 });
   relay.serve(server);
   t.teardown(() => relay.stop());
-  return new Rig(t, { relay, address: addressOf(server), identity, state, log: () => lines.join('') });
+  return new Rig(t, clock, { relay, address: addressOf(server), identity, state, log: () => lines.join('') });
 }
 
 function runConnector(
   t: Test,
+  clock: Clock,
   password: string,
   options: NonNullable<ReturnType<typeof parseConnectorOptions>>,
   keyboard: boolean,
@@ -134,9 +139,9 @@ function runConnector(
   const shown = new Collected(output);
   Object.assign(input, { isTTY: keyboard, setRawMode: () => input });
   const console = new Console({ input: input as unknown as NodeJS.ReadStream, output });
-  const transcript = new Transcript(options.file, systemClock);
+  const transcript = new Transcript(options.file, clock);
   const connector = new Connector(options, {
-    clock: systemClock,
+    clock,
     console,
     transcript,
     urgent: { available: false, keep() {} },
