@@ -153,12 +153,13 @@ function startTls(socket: Socket, timer: ConnectionTimer, host: FrontHost): void
   // Nothing can be read yet, but only a stream that is read reports that its peer has left.
   secured.resume();
   secured.once('secure', () => {
+    const isConnector = secured.alpnProtocol === ALPN;
+    if (isConnector && secured.getProtocol() !== 'TLSv1.3') return giveUp();
     secured.off('close', closeTimer);
     secured.off('end', giveUp);
     const leg = new SocketLeg(secured);
     secured.off('error', fail);
-    if (secured.alpnProtocol !== ALPN) return new FirstBytes(leg, timer, host, true).start();
-    if (secured.getProtocol() !== 'TLSv1.3') return leg.destroy();
+    if (!isConnector) return new FirstBytes(leg, timer, host, true).start();
     timer.armAtAge(MACHINE_DEADLINE_MS, () => leg.destroy());
     const exporter = secured.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0));
     new ConnectorDoor(host.connectors, leg, timer, exporter);
