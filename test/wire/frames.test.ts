@@ -14,44 +14,8 @@ import {
   type FrameName,
 } from '../../src/wire/frames.ts';
 import { WireError } from '../../src/wire/wire-error.ts';
+import { encodeExample, EXAMPLES, VISIT } from './frame-examples.ts';
 
-const VISIT = '000102030405060708090a0b0c0d0e0f';
-
-/** One frame of each kind. */
-export const EXAMPLES: readonly Frame[] = [
-  { name: 'hello', share: randomBytes(32), card: randomBytes(300) },
-  { name: 'challenge', share: randomBytes(32), card: Buffer.alloc(0) },
-  { name: 'confirm', tag: randomBytes(64) },
-  {
-    name: 'accepted',
-    tag: randomBytes(64),
-    session: '4821-9375',
-    idleMs: 1_800_000,
-    lifetimeMs: 4_294_967_295,
-  },
-  { name: 'refused', reason: 1 },
-  { name: 'ping', token: 0 },
-  { name: 'pong', token: 7 },
-  {
-    name: 'visitRequest',
-    visit: VISIT,
-    who: 'ren\u00e9',
-    from: '2001:db8::1',
-    over: 'telnet',
-    answerMs: 60_000,
-  },
-  { name: 'consent', visit: VISIT, granted: 1 },
-  { name: 'visitCancel', visit: VISIT },
-  { name: 'visitFailed', visit: VISIT, reason: 2 },
-  { name: 'openData', visit: VISIT, host: '', port: 0 },
-  { name: 'warning', visit: VISIT, kind: 1, remainingMs: 60_000 },
-  { name: 'bye', outcome: 3 },
-  { name: 'dataHello', visit: VISIT, tag: randomBytes(32) },
-  { name: 'dataAccepted', tag: randomBytes(32) },
-  { name: 'dataRefused' },
-];
-
-const encode = (frame: Frame): Buffer => encodeFrame(frame.name, frame as never);
 const plain = (frame: Frame): object =>
   Object.fromEntries(
     Object.entries(frame).map(([key, value]) => [key, value instanceof Uint8Array ? [...value] : value]),
@@ -64,7 +28,7 @@ t.test('every kind of frame comes out as it went in', async (t) => {
     'all are here',
   );
   for (const frame of EXAMPLES)
-    t.same(plain(decodeFrame(encode(frame).subarray(2))), plain(frame), frame.name);
+    t.same(plain(decodeFrame(encodeExample(frame).subarray(2))), plain(frame), frame.name);
 });
 
 t.test('types are unique and never change', async (t) => {
@@ -87,17 +51,17 @@ t.test('types are unique and never change', async (t) => {
 
 // length 19 | type 9 consent | visit 16 bytes | granted 1
 t.test('the bytes are those of the protocol document', async (t) => {
-  t.equal(encode({ name: 'consent', visit: VISIT, granted: 1 }).toString('hex'), `001209${VISIT}01`);
+  t.equal(encodeExample({ name: 'consent', visit: VISIT, granted: 1 }).toString('hex'), `001209${VISIT}01`);
   // length 9 | type 12 openData ... | host length 4, "h.de" | port 2323
   t.equal(
-    encode({ name: 'openData', visit: VISIT, host: 'h.de', port: 2323 }).toString('hex'),
+    encodeExample({ name: 'openData', visit: VISIT, host: 'h.de', port: 2323 }).toString('hex'),
     `00190c${VISIT}0004682e64650913`,
   );
 });
 
 t.test('every frame that is cut short or too long is refused', async (t) => {
   for (const frame of EXAMPLES) {
-    const body = encode(frame).subarray(2);
+    const body = encodeExample(frame).subarray(2);
     for (let length = 1; length < body.length; length += 1) {
       t.throws(() => decodeFrame(body.subarray(0, length)), WireError, `${frame.name} cut at ${length}`);
     }
@@ -114,7 +78,7 @@ t.test('unknown types, long fields and bad UTF-8 are refused', async (t) => {
     if (Object.values(FRAMES).some((frame) => frame.type === type)) continue;
     t.throws(() => decodeFrame(Buffer.of(type)), { code: 'unknown-frame' }, `type ${type}`);
   }
-  const openData = encode({ name: 'openData', visit: VISIT, host: 'abc', port: 1 }).subarray(2);
+  const openData = encodeExample({ name: 'openData', visit: VISIT, host: 'abc', port: 1 }).subarray(2);
   const badText = Buffer.from(openData);
   badText[20] = 0xff;
   t.throws(() => decodeFrame(badText), { code: 'malformed-frame', message: /not UTF-8/ });
@@ -128,7 +92,7 @@ t.test('the encoder refuses what the decoder would', async (t) => {
   t.throws(() => encodeFrame('confirm', { tag: new Uint8Array(63) }), RangeError);
   t.throws(() => encodeFrame('consent', { visit: 'abcd', granted: 1 }), RangeError);
   t.throws(() => encodeFrame('openData', { visit: VISIT, host: '', port: 65_536 }), RangeError);
-  t.ok(encode(EXAMPLES[0]).length <= FRAME_BYTES_MAX + 2);
+  t.ok(encodeExample(EXAMPLES[0]).length <= FRAME_BYTES_MAX + 2);
 });
 
 const CARD: ConnectorCard = {
