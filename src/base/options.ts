@@ -134,9 +134,16 @@ function findOption(table: OptionTable, argument: string, style: OptionStyle) {
   if (key === null) {
     const near = Object.keys(table).find((k) => name.length > 1 && kebab(k).startsWith(name.slice(0, 3)));
     const hint = near === undefined ? '' : ` (did you mean ${spelling(near, style)}?)`;
-    throw new OperatorError(`unknown option ${JSON.stringify(argument.slice(0, 40))}${hint}; ${style.hint}`);
+    throw new OperatorError(`unknown option ${quotedName(argument)}${hint}; ${style.hint}`);
   }
   return { key, inline };
+}
+
+/** What may be a value that ran into its option's name, a password even, is not repeated. */
+function quotedName(argument: string): string {
+  const [name] = argument.split('=');
+  const start = /^-{0,2}[a-z-]{0,30}/.exec(name)![0];
+  return JSON.stringify(start === name ? name : `${start}...`);
 }
 
 function splitOption(argument: string): { name: string; inline: string | null } {

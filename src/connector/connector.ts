@@ -24,7 +24,7 @@ import {
 } from '../wire/password.ts';
 import type { Console } from './console.ts';
 import { ControlLink, type Accepted, type ControlHost } from './control-link.ts';
-import { AnsweredInPlainText, dialRelay, dialTcp, notARelay, type Secured } from './dial.ts';
+import { dialRelay, dialTcp, type Secured } from './dial.ts';
 import { Ended, ENDING_STATUS, outcomeEnding, type Ending } from './ending.ts';
 import type { ConnectorOptions } from './options.ts';
 import { ScreenFilter } from './screen-filter.ts';
@@ -116,7 +116,7 @@ export class Connector implements ControlHost, VisitHost {
     const odds = typed.kind === 'chosen' ? guessOdds(typed.bits) : undefined;
     if (odds !== undefined) this.event(`This password is short. ${odds}`);
     const prs = await passwordString(typed);
-    const secured = await this.#dial();
+    const secured = await dialRelay({ host, port }, this);
     this.#secured = secured;
     const { publicKey } = generateKeyPairSync('ed25519');
     const card = {
@@ -167,20 +167,6 @@ export class Connector implements ControlHost, VisitHost {
         `No telnet daemon answers at ${hostPortText(this.target)} (${errorCode(error) || errorText(error)}); ` +
           'start it, or name another with -target.',
       );
-    }
-  }
-
-  async #dial(): Promise<Secured> {
-    const address = { host: this.#options.host, port: this.#options.port };
-    for (let tries = 1; ; tries += 1) {
-      try {
-        this.detail(`Dialling the relay ${hostPortText(address)}.`);
-        return await dialRelay(address, this, this.hostsFile);
-      } catch (error) {
-        if (!(error instanceof AnsweredInPlainText)) throw error;
-        if (tries === 2) throw notARelay(address, 'it answers in plain text');
-        this.detail('The relay answered in plain text; dialling once more.');
-      }
     }
   }
 

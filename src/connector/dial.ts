@@ -17,6 +17,8 @@ import { Ended } from './ending.ts';
 
 /** To connect, and again for the TLS handshake. */
 const DIAL_DEADLINE_MS = 10_000;
+/** For each but the last of a name's addresses: slow lines need more than Node's quarter of a second. */
+const ADDRESS_ATTEMPT_MS = 3_000;
 /** RFC 9266: channel binding of TLS 1.3 by exporter. */
 const EXPORTER_LABEL = 'EXPORTER-Channel-Binding';
 const EXPORTER_BYTES = 32;
@@ -33,7 +35,7 @@ export interface Secured {
 const NOT_TLS = /^(EPROTO|ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|UNKNOWN_PROTOCOL))$/;
 
 /** The relay answered in plain text before our TLS reached it: it took the silence of a slow line for telnet. */
-export class AnsweredInPlainText extends Error {}
+class AnsweredInPlainText extends Error {}
 
 /** What every dial needs. `stop` gives up what is under way, and everything that begins later. */
 export interface DialSurroundings {
@@ -41,15 +43,28 @@ export interface DialSurroundings {
   readonly stop: AbortSignal;
 }
 
-/** Connects by TCP. Rejects with the system's error, or one of code ETIMEDOUT or ECANCELED. */
+export interface RelayDialSurroundings extends DialSurroundings {
+  readonly hostsFile: string;
+  detail(text: string): void;
+}
+
+/**
+ * Connects by TCP. Rejects with the system's error, or one of code ETIMEDOUT, EAI_AGAIN (a name server that does not
+ * answer) or ECANCELED.
+ */
 export function dialTcp(
   { host, port }: HostPort,
   surroundings: DialSurroundings,
   urgent: UrgentData | null,
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connectTcp({ host, port, allowHalfOpen: true, noDelay: true });
-    const cancel = limit(socket, surroundings);
+    const socket = connectTcp({
+      ...{ host, port, allowHalfOpen: true, noDelay: true },
+      autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
+    });
+    let slow = isIP(host) === 0 ? 'EAI_AGAIN' : 'ETIMEDOUT';
+    socket.once('lookup', () => (slow = 'ETIMEDOUT'));
+    const cancel = limit(socket, surroundings, () => slow);
     socket.once('error', (error) => {
       cancel();
       reject(error);
@@ -64,14 +79,23 @@ export function dialTcp(
   });
 }
 
-/** Connects to the relay. Rejects with Ended naming cause and fix, or with AnsweredInPlainText. */
-export async function dialRelay(
-  address: HostPort,
-  surroundings: DialSurroundings,
-  hostsFile: string,
-): Promise<Secured> {
+/** Connects to the relay, once more when it answered in plain text. Rejects with Ended naming cause and fix. */
+export async function dialRelay(address: HostPort, surroundings: RelayDialSurroundings): Promise<Secured> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      surroundings.detail(`Dialling the relay ${hostPortText(address)}.`);
+      return await dialOnce(address, surroundings);
+    } catch (error) {
+      if (!(error instanceof AnsweredInPlainText)) throw error;
+      if (tries === 2) throw notARelay(address, 'it answers in plain text');
+      surroundings.detail('The relay answered in plain text; dialling once more.');
+    }
+  }
+}
+
+async function dialOnce(address: HostPort, surroundings: RelayDialSurroundings): Promise<Secured> {
   const socket = await dialTcp(address, surroundings, null).catch((error: unknown) => {
-    throw relayUnreachable(address, error, hostsFile);
+    throw relayUnreachable(address, error, surroundings.hostsFile);
   });
   const { secured, leg } = await secure(socket, address.host, surroundings);
   // What came with the end of the handshake may have broken the connection already.
@@ -84,7 +108,8 @@ export async function dialRelay(
     leg,
     exporter: secured.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0)),
     localAddress: plainAddress(secured.localAddress ?? ''),
-    reached: { host: plainAddress(secured.remoteAddress ?? address.host), port: address.port },
+    // As the system has it: a link-local address means nothing without its zone.
+    reached: { host: secured.remoteAddress ?? address.host, port: address.port },
   };
 }
 
@@ -103,7 +128,7 @@ function secure(
       rejectUnauthorized: false,
       ...(isIP(host) === 0 ? { servername: host } : {}),
     });
-    const cancel = limit(secured, surroundings);
+    const cancel = limit(secured, surroundings, () => 'ETIMEDOUT');
     secured.once('error', (error) => {
       cancel();
       reject(
@@ -119,7 +144,7 @@ function secure(
   });
 }
 
-export function notARelay(address: HostPort, why: string): Ended {
+function notARelay(address: HostPort, why: string): Ended {
   return new Ended(
     'notARelay',
     `${hostPortText(address)} is reached but is no relay (${why}); check -host and -port with the engineer.`,
@@ -141,11 +166,11 @@ function relayUnreachable(address: HostPort, error: unknown, hostsFile: string):
   );
 }
 
-/** Gives the socket up at its deadline or at `stop`; returns what lifts both. */
-function limit(socket: Socket, { clock, stop }: DialSurroundings): Cancel {
+/** Gives the socket up at its deadline, with an error of the code it has then, or at `stop`; returns what lifts both. */
+function limit(socket: Socket, { clock, stop }: DialSurroundings, slow: () => string): Cancel {
   const giveUp = (): void => void socket.destroy(failure('ECANCELED', 'given up'));
   const cancel = clock.after(DIAL_DEADLINE_MS, () =>
-    socket.destroy(failure('ETIMEDOUT', 'no answer in time')),
+    socket.destroy(failure(slow(), 'no answer in time')),
   );
   stop.addEventListener('abort', giveUp);
   if (stop.aborted) giveUp();

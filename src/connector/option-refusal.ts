@@ -1,6 +1,6 @@
 /**
- * Telnet options that would hide the visit from the customer, refused in both directions: encryption, TLS and
- * compression inside the telnet stream. Everything else passes byte for byte.
+ * Telnet options that would hide the visit from the customer, refused in both directions: encryption (and the
+ * authentication that may begin it), TLS and compression inside the telnet stream. Everything else passes byte for byte.
  *
  * Works on one direction: `push` takes a chunk and returns what goes on. An offer or request of a refused option is
  * taken out and answered to its sender with a refusal, as a peer without the option would (RFC 854, RFC 1143); its
@@ -8,10 +8,17 @@
  * by the end of a chunk is held until the rest comes. However many pieces a chunk falls into, each of these happens
  * at most once a chunk.
  */
-import { DO, DONT, encodeCommand, encodeOption, COMMAND, TelnetScanner, WILL, WONT } from '../wire/telnet.ts';
+import { DO, DONT, encodeCommand, encodeOption, COMMAND, OPTION, TelnetScanner, WILL, WONT } from '../wire/telnet.ts';
 
-/** ENCRYPT (RFC 2946), START_TLS (draft), COMPRESS and COMPRESS2 (MCCP). */
-const REFUSED: ReadonlySet<number> = new Set([38, 46, 85, 86]);
+/** AUTHENTICATION (RFC 2941) may begin encryption or TLS by itself; ENCRYPT is RFC 2946, COMPRESS is MCCP. */
+const REFUSED: ReadonlySet<number> = new Set([
+  OPTION.AUTHENTICATION,
+  OPTION.ENCRYPT,
+  OPTION.START_TLS,
+  OPTION.COMPRESS,
+  OPTION.COMPRESS2,
+  OPTION.COMPRESS3,
+]);
 const ANSWER: ReadonlyMap<number, number> = new Map([
   [WILL, DONT],
   [DO, WONT],

@@ -74,7 +74,10 @@ export function parseConnectorOptions(argv: readonly string[]): ConnectorOptions
   if (argv.some((argument) => ['/?', '-?', '-help', '--help', '-h'].includes(argument))) return null;
   const { options, operands } = parseOptions(CONNECTOR_OPTIONS, argv, STYLE);
   if (operands.length > 0) {
-    throw new OperatorError(`${JSON.stringify(operands[0].slice(0, 40))} is not an option; ${STYLE.hint}`);
+    // The word itself may be part of a password, so only its place is told.
+    throw new OperatorError(
+      `argument ${argv.indexOf(operands[0]) + 1} is neither an option nor its value (one with spaces needs quotes); ${STYLE.hint}`,
+    );
   }
   const relay = parseHostPort(options.host, options.port);
   if (!relay || relay.host !== options.host) {

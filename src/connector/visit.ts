@@ -17,19 +17,17 @@ import { dataTag, verifyDataTag } from '../wire/data-auth.ts';
 import { FrameDecoder } from '../wire/frame-decoder.ts';
 import { encodeFrame, VISIT_FAILED } from '../wire/frames.ts';
 import { WireError } from '../wire/wire-error.ts';
-import { dialRelay, dialTcp, type DialSurroundings, type Secured } from './dial.ts';
+import { dialRelay, dialTcp, type RelayDialSurroundings, type Secured } from './dial.ts';
 import { OptionRefusal } from './option-refusal.ts';
 
 /** What a visit needs of the connector. */
-export interface VisitHost extends DialSurroundings {
+export interface VisitHost extends RelayDialSurroundings {
   readonly urgent: UrgentData;
-  readonly hostsFile: string;
   readonly target: HostPort;
   readonly dataKey: Uint8Array;
   /** Output of the daemon, without telnet commands. */
   shown(bytes: Uint8Array): void;
   event(text: string): void;
-  detail(text: string): void;
   /** Told to the relay: `reason` of VISIT_FAILED. */
   failed(visit: string, reason: number): void;
   /** Both directions are over. */
@@ -79,7 +77,7 @@ export class Visit {
       VISIT_FAILED.relayUnreachable,
       'The relay does not take the visit',
       async () => {
-        const secured = await dialRelay(relay, this.#host, this.#host.hostsFile);
+        const secured = await dialRelay(relay, this.#host);
         this.#keep(secured.leg);
         await this.#prove(secured);
         return secured.leg;

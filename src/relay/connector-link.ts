@@ -126,7 +126,9 @@ export class ConnectorLink implements LegSink {
 
   drained(): void {}
 
+  /** Reported before the close: a connector that died ends its data connection too, which must not look like a daemon's end. */
   ended(): void {
+    this.closed();
     this.leg.destroy();
   }
 

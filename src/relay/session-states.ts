@@ -7,7 +7,7 @@
  * word and the one action `finish`; `ended` ignores everything. No I/O here: the session code feeds events and
  * performs actions, in order. Drawn in docs/STATES.md by scripts/render-states.ts.
  *
- * Events of a visit (consent, synced, data, dialFailed, daemonFailed) are fed for the session's present visit only:
+ * Events of a visit (consent, synced, data, daemonUnreachable, visitFailed) are fed for the session's present visit only:
  * the session code drops what names another visit id. What still comes out of turn is late here.
  */
 import type { Outcome } from '../wire/outcomes.ts';
@@ -36,8 +36,8 @@ export const SESSION_EVENTS = [
   'consentRefused',
   'synced',
   'dataArrived',
-  'dialFailed',
-  'daemonFailed',
+  'daemonUnreachable',
+  'visitFailed',
   'engineerEnded',
   'daemonEnded',
   'legFailed',
@@ -108,8 +108,8 @@ const awaitingCustomer: Row = {
   consentRefused: noConnector,
   synced: noEngineer,
   dataArrived: noConnector,
-  dialFailed: noConnector,
-  daemonFailed: noConnector,
+  daemonUnreachable: noConnector,
+  visitFailed: noConnector,
   engineerEnded: noSplice,
   daemonEnded: noSplice,
   legFailed: noSplice,
@@ -132,8 +132,8 @@ const awaitingEngineer: Row = {
   consentRefused: withdrawn,
   synced: withdrawn,
   dataArrived: go('awaitingEngineer', 'refuseData'),
-  dialFailed: withdrawn,
-  daemonFailed: withdrawn,
+  daemonUnreachable: withdrawn,
+  visitFailed: withdrawn,
   engineerEnded: noSplice,
   daemonEnded: noSplice,
   legFailed: noSplice,
@@ -156,8 +156,8 @@ const awaitingConsent: Row = {
   consentRefused: end('refused'),
   synced: withdrawn,
   dataArrived: go('awaitingConsent', 'refuseData'),
-  dialFailed: outOfTurn,
-  daemonFailed: outOfTurn,
+  daemonUnreachable: outOfTurn,
+  visitFailed: outOfTurn,
   engineerEnded: noSplice,
   daemonEnded: noSplice,
   legFailed: noSplice,
@@ -181,8 +181,8 @@ const awaitingSync: Row = {
   consentRefused: end('refused'),
   synced: go('awaitingData', 'openData'),
   dataArrived: go('awaitingSync', 'refuseData'),
-  dialFailed: outOfTurn,
-  daemonFailed: outOfTurn,
+  daemonUnreachable: outOfTurn,
+  visitFailed: outOfTurn,
   engineerEnded: noSplice,
   daemonEnded: noSplice,
   legFailed: noSplice,
@@ -205,8 +205,8 @@ const awaitingData: Row = {
   consentRefused: end('refused'),
   synced: tooSlow,
   dataArrived: go('spliced', 'splice'),
-  dialFailed: end('unreachable'),
-  daemonFailed: end('failure'),
+  daemonUnreachable: end('unreachable'),
+  visitFailed: end('failure'),
   engineerEnded: noSplice,
   daemonEnded: noSplice,
   legFailed: noSplice,
@@ -229,8 +229,8 @@ const spliced: Row = {
   consentRefused: answered,
   synced: tooSlow,
   dataArrived: go('spliced', 'refuseData'),
-  dialFailed: outOfTurn,
-  daemonFailed: end('failure'),
+  daemonUnreachable: outOfTurn,
+  visitFailed: end('failure'),
   engineerEnded: go('awaitingDaemonEnd', 'endDaemonSide'),
   daemonEnded: go('awaitingEngineerEnd', 'endEngineerSide'),
   legFailed: end('failure'),
@@ -243,20 +243,20 @@ const spliced: Row = {
   relayStopping: end('shutdown'),
 };
 
-// Whoever ended first ended the visit: a leg that breaks off afterwards (a client that closes while output is still
-// on its way to it is reset) changes nothing of that.
+// Whoever ended first ended the visit, and the engineer was told so: a connection that breaks off afterwards (a client
+// that closes while output is still on its way to it is reset) changes nothing of that.
 const awaitingDaemonEnd: Row = {
   connectorArrived: consumed,
   connectorLeft: end('customer'),
-  connectorLost: end('failure'),
+  connectorLost: end('engineer'),
   engineerArrived: noSeat,
   engineerLeft: handedOver,
   consentGranted: answered,
   consentRefused: answered,
   synced: tooSlow,
   dataArrived: go('awaitingDaemonEnd', 'refuseData'),
-  dialFailed: outOfTurn,
-  daemonFailed: end('engineer'),
+  daemonUnreachable: outOfTurn,
+  visitFailed: end('engineer'),
   engineerEnded: endedOnce,
   daemonEnded: end('engineer'),
   legFailed: end('engineer'),
@@ -272,15 +272,15 @@ const awaitingDaemonEnd: Row = {
 const awaitingEngineerEnd: Row = {
   connectorArrived: consumed,
   connectorLeft: end('customer'),
-  connectorLost: end('failure'),
+  connectorLost: end('daemon'),
   engineerArrived: noSeat,
   engineerLeft: handedOver,
   consentGranted: answered,
   consentRefused: answered,
   synced: tooSlow,
   dataArrived: go('awaitingEngineerEnd', 'refuseData'),
-  dialFailed: outOfTurn,
-  daemonFailed: daemonDone,
+  daemonUnreachable: outOfTurn,
+  visitFailed: daemonDone,
   engineerEnded: end('daemon'),
   daemonEnded: endedOnce,
   legFailed: end('daemon'),

@@ -243,8 +243,8 @@ export class Sessions implements ConnectorHost, DataHost {
 
   visitFailed(link: ConnectorLink, visit: string, reason: number): void {
     const session = this.#visitOf(link, visit);
-    const wasHeld = reason === VISIT_FAILED.daemonFailed || reason === VISIT_FAILED.dataFailed;
-    if (session) this.#report(session, wasHeld ? 'daemonFailed' : 'dialFailed');
+    const isDaemonAway = reason === VISIT_FAILED.daemonUnreachable;
+    if (session) this.#report(session, isDaemonAway ? 'daemonUnreachable' : 'visitFailed');
   }
 
   connectorLeft(link: ConnectorLink, why: Outcome | null): void {

@@ -62,6 +62,7 @@ export const OPTION = {
   START_TLS: 46,
   COMPRESS: 85,
   COMPRESS2: 86,
+  COMPRESS3: 87,
 } as const;
 
 const VERB_NAMES: ReadonlyMap<number, string> = new Map([

@@ -96,6 +96,13 @@ t.test('every mistake is one line that names the fix', async (t) => {
   t.match(refusal('-host', 'h', '-__proto__', '1'), /unknown option/);
 });
 
+t.test('a value that ran into its option is not repeated: it may be a password', async (t) => {
+  for (const mistake of ['-hots=AB3D9Z-K7QF9', '-hostAB3D9Z-K7QF9', '--hostAB3D9Z', '-AB3D9Z-K7QF9']) {
+    t.match(refusal(mistake), /unknown option/);
+    t.notMatch(refusal(mistake), /AB3D|K7QF/, mistake);
+  }
+});
+
 t.test('the result is frozen', async (t) => {
   t.ok(Object.isFrozen(parse('-host', 'h').options));
 });

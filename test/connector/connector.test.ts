@@ -2,10 +2,11 @@
  * What tndconnect does when something is wrong before there is a visit: one clear line, the documented status, and
  * nothing dialled that need not be.
  */
-import { createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import type { HostPort } from '../../src/base/address.ts';
 import { addressOf } from '../../src/relay/listeners.ts';
+import { holdVisit } from '../helpers/people.ts';
 import { startDaemon, startRig } from '../helpers/rig.ts';
 
 /** A server on port 0 that does `onConnection`, and counts. */
@@ -100,23 +101,25 @@ t.test('a relay that answers in plain text is dialled once more, and no more', a
   t.equal(plain.dials(), 2);
 });
 
-t.test('a relay that greeted before it saw TLS is reached by the second dial', async (t) => {
-  const rig = await startRig(t);
-  const daemon = await startDaemon(t);
-  const { customerPassword } = await rig.invite();
-  let dials = 0;
-  const { connect } = await import('node:net');
-  const slowLine = await startServer(t, (socket) => {
-    dials += 1;
-    if (dials === 1) return void socket.write('\xff\xfb\x01\xff\xfb\x03relay login: ', 'latin1');
-    const onward = connect(rig.address);
-    socket.pipe(onward).pipe(socket);
-    onward.on('error', () => {});
+for (const [what, greeted] of [
+  ['control', 1],
+  ['data', 2],
+] as const) {
+  t.test(`a relay that greeted before it saw TLS is reached by the second dial (${what})`, async (t) => {
+    const rig = await startRig(t);
+    const daemon = await startDaemon(t);
+    const slowLine = await startServer(t, (socket) => {
+      if (slowLine.dials() === greeted)
+        return void socket.write('\xff\xfb\x01\xff\xfb\x03relay login: ', 'latin1');
+      const onward = connect(rig.address);
+      socket.pipe(onward).pipe(socket);
+      onward.on('error', () => {});
+    });
+    const { engineer } = await holdVisit(rig, daemon, 'session', { relay: slowLine.address });
+    t.match(engineer.text, /daemon ready/);
+    t.equal(slowLine.dials(), 3);
   });
-  const customer = rig.connect(customerPassword, daemon.address, { relay: slowLine.address });
-  await customer.shows('waiting for the engineer');
-  t.equal(dials, 2);
-});
+}
 
 t.test('a server that hangs up at once', async (t) => {
   const rig = await startRig(t);

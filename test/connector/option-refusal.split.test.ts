@@ -10,7 +10,7 @@ import { seededRandom, type SeededRandom } from '../wire/seeded.ts';
 /** A stream of these is mostly commands, whole, cut off and wrong. */
 const ALPHABET = [
   ...[IAC, IAC, IAC, WILL, WONT, DO, DONT, COMMAND.SB, COMMAND.SB, COMMAND.SE, COMMAND.SE, COMMAND.NOP],
-  ...[OPTION.ENCRYPT, OPTION.START_TLS, OPTION.COMPRESS, OPTION.COMPRESS2],
+  ...[OPTION.AUTHENTICATION, OPTION.ENCRYPT, OPTION.START_TLS, OPTION.COMPRESS, OPTION.COMPRESS2],
   ...[OPTION.ECHO, OPTION.NAWS, 0x00, 0x0d, 0x0a, 0x41],
 ];
 

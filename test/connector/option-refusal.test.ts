@@ -20,7 +20,14 @@ import {
   WONT,
 } from '../../src/wire/telnet.ts';
 
-const REFUSED = [OPTION.ENCRYPT, OPTION.START_TLS, OPTION.COMPRESS, OPTION.COMPRESS2];
+const REFUSED = [
+  OPTION.AUTHENTICATION,
+  OPTION.ENCRYPT,
+  OPTION.START_TLS,
+  OPTION.COMPRESS,
+  OPTION.COMPRESS2,
+  OPTION.COMPRESS3,
+];
 
 t.test('an offer is taken out and answered with DONT, a request with WONT', (t) => {
   for (const option of REFUSED) {

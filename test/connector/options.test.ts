@@ -65,6 +65,6 @@ t.test('a relay with its port in the wrong place, and stray words', async (t) =>
   t.throws(() => parseConnectorOptions(['-host', 'h:80', '-password', 'p']), /the port goes to -port/);
   t.throws(
     () => parseConnectorOptions(['-host', 'h', '-password', 'p', 'extra']),
-    /"extra" is not an option/,
+    /argument 5 is neither an option nor its value \(one with spaces needs quotes\)/,
   );
 });

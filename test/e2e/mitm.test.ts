@@ -26,7 +26,7 @@ import {
 import { startTlsProxy } from '../helpers/tls-proxy.ts';
 
 const PASSWORD_REFUSED = 24;
-const UNREACHABLE = 9;
+const FAILURE = 6;
 const NOT_A_RELAY = 23;
 const RELAY_LOST = 26;
 const RELAY_CARD = encodeRelayCard({ version: 1, relayId: '00'.repeat(16), software: 'fake' });
@@ -71,15 +71,15 @@ t.test(
     const { customer, engineer, invited } = await bringTogether(rig, daemon, 'session', {
       relay: proxy.address,
     });
-    t.equal(await customer.done, UNREACHABLE);
-    await engineer.has('(unreachable)');
+    t.equal(await customer.done, FAILURE);
+    await engineer.has('(failure)');
     t.equal(proxy.dials, 2, 'one data connection was tried');
     t.same(framesOf(proxy.connections[1].fromClient), ['dataHello']);
     t.same(framesOf(proxy.connections[1].fromServer), ['dataRefused']);
     const site = await daemon.accepted();
     t.equal(site.bytes.length, 0, 'nothing reached the daemon');
     t.notMatch(engineer.text, /secret banner/);
-    t.same(outcomesOf(rig, invited), ['unreachable']);
+    t.same(outcomesOf(rig, invited), ['failure']);
   },
 );
 
@@ -106,7 +106,7 @@ t.test('on the data connection, the connector takes nobody for the relay', async
       });
       const { customer } = await bringTogether(rig, daemon, 'session', { relay: proxy.address });
       const site = await daemon.accepted();
-      t.equal(await customer.done, UNREACHABLE);
+      t.equal(await customer.done, FAILURE);
       t.equal(site.bytes.length, 0, 'nothing reached the daemon');
       t.equal(Buffer.concat(taken).length, 0, 'nothing of the daemon came out');
     });

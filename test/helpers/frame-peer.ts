@@ -88,6 +88,11 @@ export class FramePeer {
     return frame as Extract<Frame, { name: N }>;
   }
 
+  /** Ends TCP without the end of TLS, and reads no more. */
+  cut(): void {
+    this.#tcp.destroy();
+  }
+
   /** Cuts the connection by RST. */
   reset(): void {
     this.#tcp.resetAndDestroy();

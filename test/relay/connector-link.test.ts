@@ -4,6 +4,7 @@
  */
 import t, { type Test } from 'tap';
 import { systemClock } from '../../src/base/clock.ts';
+import { dataTag } from '../../src/wire/data-auth.ts';
 import { encodeConnectorCard, encodeFrame, REFUSED, type FrameName } from '../../src/wire/frames.ts';
 import {
   cardOf,
@@ -16,7 +17,9 @@ import {
 } from '../helpers/frame-peer.ts';
 import {
   audited,
+  comeIn,
   CountingClock,
+  dialEngineer,
   holdVisit,
   outcomesOf,
   watchLeaks,
@@ -162,4 +165,27 @@ t.test('a data connection says one thing, and waits', async (t) => {
   t.equal(await hasty.next(), null, 'bytes before the acknowledgement');
   for (const { socket } of [unknown, hasty]) socket.destroy();
   await rig.settled();
+});
+
+t.test('a connector that dies in a visit is no daemon that ends it', async (t) => {
+  const rig = await startRig(t);
+  const invited = await rig.invite();
+  const { control, dataKey } = await enterByHand(t, rig.address, invited.customerPassword);
+  const engineer = await dialEngineer(rig);
+  await comeIn(engineer, 'session', invited);
+  const { visit } = await control.expect('visitRequest');
+  control.send('consent', { visit, granted: 1 });
+  await control.expect('openData');
+  const data = await dialFrames(t, rig.address);
+  data.send('dataHello', {
+    visit,
+    tag: dataTag(dataKey, 'connector', Buffer.from(visit, 'hex'), data.exporter),
+  });
+  await data.expect('dataAccepted');
+  // As the system does for a process that is killed: one end after the other, without a word.
+  control.cut();
+  data.cut();
+  await engineer.has('(failure)');
+  t.notMatch(engineer.text, /\(daemon\)/);
+  t.same(outcomesOf(rig, invited), ['failure']);
 });

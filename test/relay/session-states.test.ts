@@ -70,8 +70,8 @@ t.test('what the connector still sends for a withdrawn visit changes nothing', a
     'consentGranted',
     'consentRefused',
     'synced',
-    'dialFailed',
-    'daemonFailed',
+    'daemonUnreachable',
+    'visitFailed',
     'engineerLeft',
   ]) {
     const life = live(`${ARRIVE} engineerLeft ${late}`);
@@ -119,9 +119,9 @@ t.test('visits that do not come about', async (t) => {
     'connectorArrived connectorLost': 'failure',
     [`${ARRIVE} consentRefused`]: 'refused',
     [`${ARRIVE} stageExpired`]: 'unanswered',
-    [`${ARRIVE} consentGranted synced dialFailed`]: 'unreachable',
+    [`${ARRIVE} consentGranted synced daemonUnreachable`]: 'unreachable',
     [`${ARRIVE} consentGranted synced stageExpired`]: 'unreachable',
-    [`${ARRIVE} consentGranted synced daemonFailed`]: 'failure',
+    [`${ARRIVE} consentGranted synced visitFailed`]: 'failure',
     [`${ARRIVE} consentGranted relayStopping`]: 'shutdown',
   };
   for (const [events, outcome] of Object.entries(outcomes)) {
@@ -137,7 +137,7 @@ t.test('visits that are cut', async (t) => {
     idleExpired: 'idle',
     lifetimeExpired: 'lifetime',
     legFailed: 'failure',
-    daemonFailed: 'failure',
+    visitFailed: 'failure',
     connectorLost: 'failure',
     auditFailed: 'audit',
     connectorLeft: 'customer',
@@ -155,9 +155,9 @@ t.test('visits that are cut', async (t) => {
 });
 
 t.test('a daemon socket that fails after its orderly end takes nothing with it', async (t) => {
-  t.equal(live('daemonEnded daemonFailed', 'spliced').state, 'awaitingEngineerEnd');
-  t.equal(live('daemonEnded daemonFailed engineerEnded', 'spliced').outcome, 'daemon');
-  t.equal(live('engineerEnded daemonFailed', 'spliced').outcome, 'engineer');
+  t.equal(live('daemonEnded visitFailed', 'spliced').state, 'awaitingEngineerEnd');
+  t.equal(live('daemonEnded visitFailed engineerEnded', 'spliced').outcome, 'daemon');
+  t.equal(live('engineerEnded visitFailed', 'spliced').outcome, 'engineer');
 });
 
 t.test('what happens after the end changes nothing', async (t) => {

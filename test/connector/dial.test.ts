@@ -1,0 +1,27 @@
+/** Dialling against a clock: what is blamed for an answer that does not come. */
+import t from 'tap';
+import { dialTcp } from '../../src/connector/dial.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+
+const DEADLINE_MS = 10_000;
+
+for (const [what, host, code] of [
+  ['a name server that does not answer is one that does not know the name', 'relay.test', 'EAI_AGAIN'],
+  ['an address that does not answer is none that can be reached', '127.0.0.1', 'ETIMEDOUT'],
+] as const) {
+  t.test(what, async (t) => {
+    const clock = new FakeClock();
+    const dial = dialTcp({ host, port: 9 }, { clock, stop: new AbortController().signal }, null);
+    // No turn of the loop has passed, so nothing has been looked up or reached yet.
+    clock.advance(DEADLINE_MS);
+    await t.rejects(dial, { code });
+    t.equal(clock.armed, 0);
+  });
+}
+
+t.test('what is dialled after the stop is given up at once', async (t) => {
+  const clock = new FakeClock();
+  const dial = dialTcp({ host: '127.0.0.1', port: 9 }, { clock, stop: AbortSignal.abort() }, null);
+  await t.rejects(dial, { code: 'ECANCELED' });
+  t.equal(clock.armed, 0);
+});
