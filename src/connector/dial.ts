@@ -169,9 +169,7 @@ function relayUnreachable(address: HostPort, error: unknown, hostsFile: string):
 /** Gives the socket up at its deadline, with an error of the code it has then, or at `stop`; returns what lifts both. */
 function limit(socket: Socket, { clock, stop }: DialSurroundings, slow: () => string): Cancel {
   const giveUp = (): void => void socket.destroy(failure('ECANCELED', 'given up'));
-  const cancel = clock.after(DIAL_DEADLINE_MS, () =>
-    socket.destroy(failure(slow(), 'no answer in time')),
-  );
+  const cancel = clock.after(DIAL_DEADLINE_MS, () => socket.destroy(failure(slow(), 'no answer in time')));
   stop.addEventListener('abort', giveUp);
   if (stop.aborted) giveUp();
   return () => {

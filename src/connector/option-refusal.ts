@@ -8,7 +8,17 @@
  * by the end of a chunk is held until the rest comes. However many pieces a chunk falls into, each of these happens
  * at most once a chunk.
  */
-import { DO, DONT, encodeCommand, encodeOption, COMMAND, OPTION, TelnetScanner, WILL, WONT } from '../wire/telnet.ts';
+import {
+  DO,
+  DONT,
+  encodeCommand,
+  encodeOption,
+  COMMAND,
+  OPTION,
+  TelnetScanner,
+  WILL,
+  WONT,
+} from '../wire/telnet.ts';
 
 /** AUTHENTICATION (RFC 2941) may begin encryption or TLS by itself; ENCRYPT is RFC 2946, COMPRESS is MCCP. */
 const REFUSED: ReadonlySet<number> = new Set([
