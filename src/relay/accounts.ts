@@ -9,7 +9,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { errorCode, errorText, OperatorError } from '../base/errors.ts';
 import { ACCOUNTS_MAX, NAME_CHARACTERS_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN } from './limits.ts';
-import type { Stretcher, StretchParameters } from './stretching.ts';
+import { MANAGEMENT, type Stretcher, type StretchParameters } from './stretching.ts';
 
 export const ROLES = ['engineer', 'observer', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
@@ -74,8 +74,8 @@ export class Accounts {
     this.#save(new Map([...this.#accounts].filter(([other]) => other !== name)));
   }
 
-  /** The account when the password is right and the account is enabled; else null, after the same work. */
-  async check(name: string, password: string): Promise<Account | null> {
+  /** The account when the password is right and the account is enabled; else null, after the same work. `from` asks. */
+  async check(name: string, password: string, from: string): Promise<Account | null> {
     const stored = this.#accounts.get(name);
     const { scrypt, salt, hash } = stored
       ? {
@@ -84,7 +84,7 @@ export class Accounts {
           hash: Buffer.from(stored.hash, 'base64'),
         }
       : this.#decoy;
-    const tried = await this.#stretcher.stretch(password.normalize('NFC'), salt, HASH_BYTES, scrypt);
+    const tried = await this.#stretcher.stretch(password.normalize('NFC'), salt, HASH_BYTES, scrypt, from);
     return timingSafeEqual(tried, hash) && stored && !stored.disabled ? stored : null;
   }
 
@@ -108,7 +108,7 @@ export class Accounts {
   async #hash(password: string): Promise<Pick<StoredAccount, 'scrypt' | 'salt' | 'hash'>> {
     checkPassword(password);
     const salt = randomBytes(SALT_BYTES);
-    const hash = await this.#stretcher.stretch(password.normalize('NFC'), salt, HASH_BYTES, COST);
+    const hash = await this.#stretcher.stretch(password.normalize('NFC'), salt, HASH_BYTES, COST, MANAGEMENT);
     return { scrypt: COST, salt: salt.toString('base64'), hash: hash.toString('base64') };
   }
 

@@ -184,8 +184,10 @@ export class ConnectorLink implements LegSink {
     const keys = this.#keys!;
     const invitation = this.#invitation;
     if (!tagsEqual(tag, keys.peerTag)) {
+      // The answer first: what is written for a live password would tell by its time that there is one.
+      this.#refuse(REFUSED.password, 'wrong password');
       if (invitation) this.host.confirmationWrong(invitation, this.leg.remoteAddress);
-      return this.#refuse(REFUSED.password, 'wrong password');
+      return;
     }
     if (!invitation || !this.host.invitations.consume(invitation)) {
       return this.#refuse(REFUSED.password, 'password already used');
@@ -251,6 +253,7 @@ export class ConnectorLink implements LegSink {
   #close(): void {
     this.#stage = 'closed';
     this.#forgetExchange();
+    this.#dataKey?.fill(0);
     this.#timer.close();
   }
 

@@ -17,10 +17,11 @@ import { Interrupted, LineClosed } from './engineer-line.ts';
 import { LABEL_CHARACTERS_MAX, LOGIN_TRIES_MAX } from './limits.ts';
 import { checkLogin, type Caller, type LoginDesk } from './login.ts';
 import type { EngineerSeat, Session } from './session.ts';
-import type { SessionView } from './sessions.ts';
+import type { Sessions, SessionView } from './sessions.ts';
 import { StretchingBusy } from './stretching.ts';
 
 export interface DialogueHost extends LoginDesk {
+  readonly sessions: Sessions;
   readonly relayName: string;
   readonly inviter: Inviter;
   readonly isStopping: boolean;
@@ -31,6 +32,7 @@ export interface DialogueHost extends LoginDesk {
 /** The connector's default. */
 const TELNET_PORT = 23;
 
+const ACCOUNT_DISABLED = 'This account was disabled.\n';
 const HELP = `Commands:
   new [label]   make a one-time password for a customer, wait for the customer, connect
   list          show sessions
@@ -83,7 +85,7 @@ async function serveAccount(line: EngineerLine, host: DialogueHost, account: Acc
       line.timer.armIn(host.promptIdleMs, () => line.hangUp());
       const words = (await line.ask('relay> ')).trim().split(/\s+/);
       line.timer.cancel();
-      if (!host.accounts.isEnabled(account.name)) return line.print('This account was disabled.\n');
+      if (!host.accounts.isEnabled(account.name)) return line.print(ACCOUNT_DISABLED);
       const [command = '', ...rest] = words;
       if (command === 'quit' || command === 'exit' || command === 'logout') return;
       await obey(line, host, account, command, rest.join(' '));
@@ -142,20 +144,39 @@ async function makeNew(
   line.print(
     `The customer runs:\n\n    tndconnect -host ${host.relayName}${port} -password ${customerPassword}\n\n`,
   );
-  await visit(line, host, session, account.name, true);
+  await visit(line, host, session, visitorOf(host, account));
 }
 
 async function open(line: EngineerLine, host: DialogueHost, account: Account, id: string): Promise<void> {
   const session = host.sessions.byId(id.trim());
   const isVisible = session !== null && (account.role === 'admin' || session.owner === account.name);
   if (!isVisible) return line.print(`There is no session ${visibleText(id)}; type list.\n`);
-  await visit(line, host, session, account.name, true);
+  await visit(line, host, session, visitorOf(host, account));
 }
+
+/** Who asks for a visit. */
+interface Visitor {
+  readonly who: string;
+  /** To a prompt, after the visit. */
+  readonly returns: boolean;
+  /** Asked after a wait that may have been long. */
+  mayEnter(): boolean;
+}
+
+function visitorOf({ accounts }: DialogueHost, { name }: Account): Visitor {
+  return { who: name, returns: true, mayEnter: () => accounts.isEnabled(name) };
+}
+
+const PASSWORD_HOLDER: Visitor = {
+  who: 'the holder of the engineer password',
+  returns: false,
+  mayEnter: () => true,
+};
 
 /** The original's way: straight to the daemon's login screen, and the line closes after the visit. */
 async function serveSession(line: EngineerLine, host: DialogueHost, session: Session): Promise<void> {
   try {
-    await visit(line, host, session, 'the holder of the engineer password', false);
+    await visit(line, host, session, PASSWORD_HOLDER);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
   }
@@ -166,14 +187,14 @@ async function visit(
   line: EngineerLine,
   host: DialogueHost,
   session: Session,
-  who: string,
-  returns: boolean,
+  { who, returns, mayEnter }: Visitor,
 ): Promise<void> {
   const { sessions } = host;
   if (sessions.stateOf(session) === 'awaitingCustomer')
     line.print('Waiting for the customer (^C to stop)...\n');
   const came = await line.waitFor(sessions.customerOf(session));
   if (came !== 'customer') return line.print(`${outcomeRow(came).forEngineer}\n`);
+  if (!mayEnter()) return line.print(ACCOUNT_DISABLED);
   const seat = new Seat(line, who, returns);
   if (!sessions.engineerArrived(session, seat))
     return line.print('Somebody else is working on this session.\n');

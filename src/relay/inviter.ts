@@ -18,7 +18,7 @@ import type { Audit } from './audit.ts';
 import { LABEL_CHARACTERS_MAX } from './limits.ts';
 import type { Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
-import type { Stretcher } from './stretching.ts';
+import { MANAGEMENT, type Stretcher } from './stretching.ts';
 
 export interface InviteRequest {
   readonly label: string;
@@ -83,7 +83,7 @@ export class Inviter {
     const nameplate = this.#sessions.invitations.freeNameplate(() => makeNameplate(randomBytes));
     const { salt, keyBytes, options } = stretchParameters(nameplate);
     const chosen = Buffer.from(chosenSecretBytes(secret)).toString('utf8');
-    const prs = await this.#stretcher.stretch(chosen, salt, keyBytes, options);
+    const prs = await this.#stretcher.stretch(chosen, salt, keyBytes, options, MANAGEMENT);
     return { printed: printChosen(nameplate, secret), nameplate, prs };
   }
 }

@@ -19,8 +19,10 @@ export const PONG_DEADLINE_MS = 30_000;
 /** Login tries on one line, and wrong confirmations of one customer password. */
 export const LOGIN_TRIES_MAX = 3;
 export const CONFIRMATION_TRIES_MAX = 3;
-/** After the third wrong engineer password for a session, its no-account way stays closed this long. */
+/** After the third wrong engineer password for a session, its no-account way stays closed to that source this long. */
 export const SESSION_CLOSED_MS = 60_000;
+/** Sources whose wrong tries are kept for each session. More only serve whoever has many addresses, and 50 bits. */
+export const TRYING_SOURCES_MAX = 1_024;
 
 /** A telnet client answers a mark in a round trip; one that has not after this never will. */
 export const SYNC_MS = 1_000;
@@ -39,7 +41,7 @@ export const CONNECTIONS_MAX = 32_768;
 
 /** scrypt runs in libuv's pool of four threads, which file writes share: two at once leave room for them. */
 export const STRETCH_CONCURRENT_MAX = 2;
-export const STRETCH_QUEUED_MAX = 64;
+export const STRETCH_QUEUED_MAX = 128;
 
 /** Labels of sessions and names of accounts, in characters. */
 export const LABEL_CHARACTERS_MAX = 60;

@@ -7,36 +7,36 @@
 import { foldEngineerPassword } from '../wire/password.ts';
 import type { Account, Accounts } from './accounts.ts';
 import type { Audit } from './audit.ts';
+import type { EngineerWay } from './engineer-way.ts';
 import type { Session } from './session.ts';
-import type { Sessions } from './sessions.ts';
 
 export type Caller = { kind: 'account'; account: Account } | { kind: 'session'; session: Session };
 
 export interface LoginDesk {
   readonly accounts: Accounts;
-  readonly sessions: Sessions;
+  readonly engineerWay: EngineerWay;
   readonly audit: Audit;
 }
 
 /** Null when nothing matches. Rejects with StretchingBusy when too many are being checked at once. */
 export async function checkLogin(
-  { accounts, sessions, audit }: LoginDesk,
+  { accounts, engineerWay, audit }: LoginDesk,
   name: string,
   password: string,
   from: string,
 ): Promise<Caller | null> {
-  const account = await accounts.check(name, password);
+  const account = await accounts.check(name, password, from);
   if (account) {
     audit.record('engineer-login', { account: account.name, role: account.role, from });
     return { kind: 'account', account };
   }
-  const session = sessions.findByPassword(name, foldEngineerPassword(password) ?? password);
+  const session = engineerWay.find(name, foldEngineerPassword(password) ?? password, from);
   if (session) {
     audit.record('engineer-login', { session: session.id, from });
     return { kind: 'session', session };
   }
   // A name that nothing bears may be a password typed at the wrong prompt: it stays out of the file.
-  const isKnown = accounts.has(name) || sessions.isNamed(name);
+  const isKnown = accounts.has(name) || engineerWay.isNamed(name);
   audit.record('engineer-login-wrong', { name: isKnown ? name : null, from });
   return null;
 }

@@ -16,6 +16,7 @@ import { Audit } from './audit.ts';
 import { ConnectionTimers } from './connection-timers.ts';
 import { converse } from './dialogue.ts';
 import type { EngineerLine } from './engineer-line.ts';
+import { EngineerWay } from './engineer-way.ts';
 import { receive, type FrontHost } from './front.ts';
 import { Inviter } from './inviter.ts';
 import { STOP_DEADLINE_MS } from './limits.ts';
@@ -43,6 +44,7 @@ export interface RelaySurroundings {
 export class Relay {
   readonly sessions: Sessions;
   readonly accounts: Accounts;
+  readonly engineerWay: EngineerWay;
   readonly inviter: Inviter;
   readonly audit: Audit;
   readonly relayName: string;
@@ -69,6 +71,7 @@ export class Relay {
     this.accounts = new Accounts(state.accountsFile, stretcher);
     const card = { version: PROTOCOL_VERSION, relayId, software };
     this.sessions = new Sessions(clock, log, this.audit, card, settings.limits);
+    this.engineerWay = new EngineerWay(clock, log, () => this.sessions.all());
     this.inviter = new Inviter(this.sessions, stretcher, this.audit);
     this.#timers = new ConnectionTimers(clock);
     const sockets = this.#sockets;

@@ -59,7 +59,6 @@ export type SessionAction =
   | 'splice'
   | 'endDaemonSide'
   | 'endEngineerSide'
-  | 'refuseData'
   | 'finish';
 
 export interface Transition {
@@ -95,6 +94,7 @@ const consumed = impossible('the connector that is here consumed the password');
 const noSplice = impossible('only a spliced session has this');
 const noStage = impossible('a spliced session has no stage deadline');
 const handedOver = impossible('the splice owns the line: its end is engineerEnded or legFailed');
+const notAwaited = impossible('a data connection is taken only while one is awaited');
 const notRecorded = impossible('only the start of a visit must be in the audit file first');
 const endedOnce = impossible('a leg half-closes once');
 
@@ -131,7 +131,7 @@ const awaitingEngineer: Row = {
   consentGranted: withdrawn,
   consentRefused: withdrawn,
   synced: withdrawn,
-  dataArrived: go('awaitingEngineer', 'refuseData'),
+  dataArrived: notAwaited,
   daemonUnreachable: withdrawn,
   visitFailed: withdrawn,
   engineerEnded: noSplice,
@@ -155,7 +155,7 @@ const awaitingConsent: Row = {
   consentGranted: go('awaitingSync', 'startSync'),
   consentRefused: end('refused'),
   synced: withdrawn,
-  dataArrived: go('awaitingConsent', 'refuseData'),
+  dataArrived: notAwaited,
   daemonUnreachable: outOfTurn,
   visitFailed: outOfTurn,
   engineerEnded: noSplice,
@@ -180,7 +180,7 @@ const awaitingSync: Row = {
   consentGranted: answered,
   consentRefused: end('refused'),
   synced: go('awaitingData', 'openData'),
-  dataArrived: go('awaitingSync', 'refuseData'),
+  dataArrived: notAwaited,
   daemonUnreachable: outOfTurn,
   visitFailed: outOfTurn,
   engineerEnded: noSplice,
@@ -228,7 +228,7 @@ const spliced: Row = {
   consentGranted: answered,
   consentRefused: answered,
   synced: tooSlow,
-  dataArrived: go('spliced', 'refuseData'),
+  dataArrived: notAwaited,
   daemonUnreachable: outOfTurn,
   visitFailed: end('failure'),
   engineerEnded: go('awaitingDaemonEnd', 'endDaemonSide'),
@@ -254,7 +254,7 @@ const awaitingDaemonEnd: Row = {
   consentGranted: answered,
   consentRefused: answered,
   synced: tooSlow,
-  dataArrived: go('awaitingDaemonEnd', 'refuseData'),
+  dataArrived: notAwaited,
   daemonUnreachable: outOfTurn,
   visitFailed: end('engineer'),
   engineerEnded: endedOnce,
@@ -278,7 +278,7 @@ const awaitingEngineerEnd: Row = {
   consentGranted: answered,
   consentRefused: answered,
   synced: tooSlow,
-  dataArrived: go('awaitingEngineerEnd', 'refuseData'),
+  dataArrived: notAwaited,
   daemonUnreachable: outOfTurn,
   visitFailed: daemonDone,
   engineerEnded: end('daemon'),

@@ -45,10 +45,8 @@ export interface Session {
   visit: string | null;
   data: { leg: Leg; exporter: Uint8Array } | null;
   splice: Splice | null;
-  startedWallMs: number | null;
-  /** Wrong tries of the engineer password, and until when the way without an account is closed (monotonic). */
-  wrongTries: number;
-  closedUntilMs: number;
+  /** When the visit began, on the monotonic clock. */
+  startedMs: number | null;
   /** Told when the customer connects or the session ends, whichever is first. */
   readonly watchers: Set<(event: 'customer' | Outcome) => void>;
 }

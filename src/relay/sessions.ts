@@ -5,7 +5,7 @@
  * as events like any other. The host of control and data connections (connector-link.ts, connector-door.ts) and of
  * engineers (dialogue.ts) is this one object; what may be asked of it from outside is in administration.ts.
  */
-import { createHash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { OperatorError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -27,7 +27,8 @@ import type { DataHost } from './connector-door.ts';
 import type { ConnectorHost, ConnectorLink, Terms } from './connector-link.ts';
 import { Deadlines, type DeadlineLimits } from './deadlines.ts';
 import { Invitations, type Invitation } from './invitations.ts';
-import { LINGER_MS, LOGIN_TRIES_MAX, SESSION_CLOSED_MS } from './limits.ts';
+import { hashOf } from './engineer-way.ts';
+import { LINGER_MS } from './limits.ts';
 import type { EngineerSeat, Session } from './session.ts';
 import { transition, type SessionAction, type SessionEvent, type SessionState } from './session-states.ts';
 import { SessionTable } from './session-table.ts';
@@ -95,7 +96,7 @@ export class Sessions implements ConnectorHost, DataHost {
       id: this.#freeId(),
       label: request.label,
       owner: request.owner,
-      engineerPasswordHash: sha256(request.engineerPassword),
+      engineerPasswordHash: hashOf(request.engineerPassword),
       createdWallMs: this.#clock.wallNow(),
       handle: 0 as Session['handle'],
       invitation: null,
@@ -104,9 +105,7 @@ export class Sessions implements ConnectorHost, DataHost {
       visit: null,
       data: null,
       splice: null,
-      startedWallMs: null,
-      wrongTries: 0,
-      closedUntilMs: 0,
+      startedMs: null,
       watchers: new Set(),
     };
     const handle = this.#table.open(session, this.#deadlines.tick);
@@ -135,6 +134,11 @@ export class Sessions implements ConnectorHost, DataHost {
     return row < 0 ? 'ended' : this.#table.stateAt(row);
   }
 
+  /** Every session that is not over. */
+  all(): Iterable<Session> {
+    return this.#byId.values();
+  }
+
   /** Sessions in order of rows; of one owner, or all. */
   list(owner: string | null = null): readonly SessionView[] {
     const sessions = [...this.#table.handles()].map((handle) =>
@@ -143,33 +147,6 @@ export class Sessions implements ConnectorHost, DataHost {
     return sessions
       .filter((session) => owner === null || session.owner === owner)
       .map((session) => this.#view(session));
-  }
-
-  /**
-   * The original's way in: `name` is a session id, or the customer's target, its address, or the connector's own
-   * address or host name; the password decides between several. A wrong one is counted against each session that
-   * bears the name; the third closes this way into it for a while. Never touches the customer's password.
-   */
-  findByPassword(name: string, password: string): Session | null {
-    const now = this.#clock.now();
-    const named = this.#named(name).filter((session) => session.closedUntilMs <= now);
-    const tried = sha256(password);
-    const found = named.find((session) => timingSafeEqual(session.engineerPasswordHash, tried));
-    if (found) {
-      found.wrongTries = 0;
-      return found;
-    }
-    for (const session of named) this.#countWrong(session, now);
-    return null;
-  }
-
-  /** Whether `name` is that of some session. */
-  isNamed(name: string): boolean {
-    return this.#named(name).length > 0;
-  }
-
-  #named(name: string): readonly Session[] {
-    return [...this.#byId.values()].filter((session) => bears(session, name));
   }
 
   /** Resolves when the customer connects, or with the outcome when the session ends before. */
@@ -316,7 +293,6 @@ export class Sessions implements ConnectorHost, DataHost {
       session.engineer!.syncExpired();
       session.connector!.openData(session.visit!);
     },
-    refuseData: () => {},
     splice: (session, row) => this.#splice(session, row),
     endDaemonSide: (session) => session.splice!.endSide('far'),
     endEngineerSide: (session) => this.#endEngineerSide(session),
@@ -327,7 +303,7 @@ export class Sessions implements ConnectorHost, DataHost {
   #splice(session: Session, row: Row): void {
     const { leg, exporter } = session.data!;
     const engineer = session.engineer!;
-    session.startedWallMs = this.#clock.wallNow();
+    session.startedMs = this.#clock.now();
     const { who, from, over } = engineer;
     if (!this.#audit.record('visit-start', { session: session.id, who, from, over })) {
       return this.#report(session, 'auditFailed');
@@ -397,7 +373,7 @@ export class Sessions implements ConnectorHost, DataHost {
       from: session.engineer?.from ?? null,
       bytesFromEngineer: this.#table.bytesFromEngineer[row],
       bytesFromDaemon: this.#table.bytesFromDaemon[row],
-      durationMs: session.startedWallMs === null ? 0 : this.#clock.wallNow() - session.startedWallMs,
+      durationMs: session.startedMs === null ? 0 : Math.round(this.#clock.now() - session.startedMs),
     };
     this.#audit.record('session-end', fields);
     this.#log.info('session-end', fields);
@@ -409,14 +385,6 @@ export class Sessions implements ConnectorHost, DataHost {
     const why = kind === 'idle' ? 'Nothing was typed or shown for a while' : 'The visit has lasted its time';
     session.engineer?.tell(`${why}: it ends in ${seconds} s.`);
     session.connector?.warn(session.visit!, WARNING[kind], remainingMs);
-  }
-
-  #countWrong(session: Session, now: number): void {
-    session.wrongTries += 1;
-    if (session.wrongTries < LOGIN_TRIES_MAX) return;
-    session.wrongTries = 0;
-    session.closedUntilMs = now + SESSION_CLOSED_MS;
-    this.#log.warn('session-way-closed', { session: session.id, forMs: SESSION_CLOSED_MS });
   }
 
   /** The session of a visit, if it is still the one that the connector was asked for. */
@@ -466,18 +434,3 @@ export class Sessions implements ConnectorHost, DataHost {
 
 /** Eight digits. */
 const SESSION_IDS = 100_000_000;
-
-/** Whether `name`, as typed, names the session. */
-function bears(session: Session, name: string): boolean {
-  const typed = name.trim().toLowerCase();
-  if (typed.replace('-', '') === session.id.replace('-', '')) return true;
-  const card = session.connector?.card;
-  if (!card) return false;
-  const targetHost = card.target.replace(/:\d+$/, '');
-  const names = [card.target, targetHost, card.targetAddress, card.localAddress, card.hostName];
-  return names.some((known) => known !== '' && known.toLowerCase() === typed);
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
-}

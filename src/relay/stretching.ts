@@ -3,7 +3,8 @@
  *
  * A hash keeps a thread of libuv's small pool busy for tens of milliseconds, and file writes wait in the same
  * pool: so at most two run at once, others queue, and beyond a bounded queue the caller gets `StretchingBusy`
- * instead of a wait without end.
+ * instead of a wait without end. Callers are strangers, so the queue is fair among sources: they take turns, and
+ * each may hold only as many places as are still free, so that greedy ones leave room for the next.
  */
 import { scrypt, type ScryptOptions } from 'node:crypto';
 import { STRETCH_CONCURRENT_MAX, STRETCH_QUEUED_MAX } from './limits.ts';
@@ -22,18 +23,24 @@ export interface StretchParameters {
   readonly p: number;
 }
 
+/** The source of what an administrator orders. */
+export const MANAGEMENT = 'management';
+
 export class Stretcher {
   #running = 0;
-  readonly #waiting: Array<() => void> = [];
+  #queued = 0;
+  /** Who waits, by source; the first source is served next. */
+  readonly #waiting = new Map<string, Array<() => void>>();
 
-  /** scrypt of `secret` to `length` bytes. Rejects with StretchingBusy when the queue is full. */
+  /** scrypt of `secret` to `length` bytes, for `source`. Rejects with StretchingBusy when the queue is full. */
   async stretch(
     secret: string,
     salt: Uint8Array,
     length: number,
     parameters: StretchParameters,
+    source: string,
   ): Promise<Buffer> {
-    await this.#enter();
+    await this.#enter(source);
     try {
       return await runScrypt(secret, salt, length, parameters);
     } finally {
@@ -41,20 +48,30 @@ export class Stretcher {
     }
   }
 
-  #enter(): Promise<void> | void {
+  #enter(source: string): Promise<void> | void {
     if (this.#running < STRETCH_CONCURRENT_MAX) {
       this.#running += 1;
       return;
     }
-    if (this.#waiting.length >= STRETCH_QUEUED_MAX) throw new StretchingBusy();
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    const own = this.#waiting.get(source) ?? [];
+    if (own.length >= STRETCH_QUEUED_MAX - this.#queued) throw new StretchingBusy();
+    this.#waiting.set(source, own);
+    this.#queued += 1;
+    return new Promise((resolve) => own.push(resolve));
   }
 
-  /** A waiting caller takes over the place that becomes free. */
+  /** The next source's caller takes over the place that becomes free; the source goes to the end. */
   #leave(): void {
-    const next = this.#waiting.shift();
-    if (next) next();
-    else this.#running -= 1;
+    const next = this.#waiting.entries().next().value;
+    if (next === undefined) {
+      this.#running -= 1;
+      return;
+    }
+    const [source, own] = next;
+    this.#waiting.delete(source);
+    this.#queued -= 1;
+    own.shift()!();
+    if (own.length > 0) this.#waiting.set(source, own);
   }
 }
 

@@ -5,20 +5,21 @@ import { Accounts } from '../../src/relay/accounts.ts';
 import { Stretcher } from '../../src/relay/stretching.ts';
 import { temporaryFolder } from '../helpers/rig.ts';
 
+const FROM = '192.0.2.1';
 const open = (file: string) => new Accounts(file, new Stretcher());
 
 t.test('an account can log in with its password and nothing else, also after a restart', async (t) => {
   const file = join(temporaryFolder(t), 'accounts.json');
   await open(file).add('alice', 'admin', 'correct horse');
   const accounts = open(file);
-  t.match(await accounts.check('alice', 'correct horse'), { name: 'alice', role: 'admin' });
+  t.match(await accounts.check('alice', 'correct horse', FROM), { name: 'alice', role: 'admin' });
   for (const [name, password] of [
     ['alice', 'correct hors'],
     ['alice', ''],
     ['bob', 'correct horse'],
     ['__proto__', 'correct horse'],
   ] as const) {
-    t.equal(await accounts.check(name, password), null, `${name} ${password}`);
+    t.equal(await accounts.check(name, password, FROM), null, `${name} ${password}`);
   }
 });
 
@@ -33,12 +34,12 @@ t.test('passwd, disable and remove', async (t) => {
   const accounts = open(join(temporaryFolder(t), 'accounts.json'));
   await accounts.add('alice', 'engineer', 'correct horse');
   await accounts.setPassword('alice', 'battery staple');
-  t.equal(await accounts.check('alice', 'correct horse'), null);
-  t.ok(await accounts.check('alice', 'battery staple'));
+  t.equal(await accounts.check('alice', 'correct horse', FROM), null);
+  t.ok(await accounts.check('alice', 'battery staple', FROM));
   t.equal(accounts.isEnabled('alice'), true);
   accounts.disable('alice');
   t.equal(accounts.isEnabled('alice'), false);
-  t.equal(await accounts.check('alice', 'battery staple'), null);
+  t.equal(await accounts.check('alice', 'battery staple', FROM), null);
   t.same(accounts.list(), [{ name: 'alice', role: 'engineer', disabled: true }]);
   accounts.remove('alice');
   t.same(accounts.list(), []);
@@ -48,7 +49,7 @@ t.test('passwd, disable and remove', async (t) => {
 t.test('the same password in either Unicode form', async (t) => {
   const accounts = open(join(temporaryFolder(t), 'accounts.json'));
   await accounts.add('alice', 'engineer', 'caf\u00e9 caf\u00e9');
-  t.ok(await accounts.check('alice', 'cafe\u0301 cafe\u0301'));
+  t.ok(await accounts.check('alice', 'cafe\u0301 cafe\u0301', FROM));
 });
 
 t.test('names that look like a session id or an address are refused', async (t) => {

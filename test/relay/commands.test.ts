@@ -36,10 +36,10 @@ async function startManaged(t: Test) {
 t.test('accounts: add, list, passwd, disable, remove', async (t) => {
   const { rig, run } = await startManaged(t);
   t.equal(await run('user add alice --role admin', 'correct horse\n'), 'account alice added, role admin\n');
-  t.ok(await rig.relay.accounts.check('alice', 'correct horse'));
+  t.ok(await rig.relay.accounts.check('alice', 'correct horse', '127.0.0.1'));
   t.match(await run('user list'), /NAME +ROLE +STATE\nalice +admin +enabled\n/);
   await run('user passwd alice', 'battery staple\n');
-  t.ok(await rig.relay.accounts.check('alice', 'battery staple'));
+  t.ok(await rig.relay.accounts.check('alice', 'battery staple', '127.0.0.1'));
   await run('user disable alice');
   t.match(await run('user list'), /alice +admin +disabled/);
   await run('user remove alice');

@@ -1,43 +1,9 @@
 /**
- * Who gets in at `relay login:`, and by which names a session is known there.
+ * Who gets in at `relay login:`, and what they may do there.
  */
 import t from 'tap';
+import { account, comeIn, dialEngineer, inviteFor } from '../helpers/people.ts';
 import { startDaemon, startRig } from '../helpers/rig.ts';
-
-t.test(
-  'a session is named by its id, the target, its address, and the connector itself; the password decides',
-  async (t) => {
-    const rig = await startRig(t);
-    const daemon = await startDaemon(t);
-    const other = await startDaemon(t);
-    const [first, second] = [await rig.invite(), await rig.invite()];
-    const customers = [
-      rig.connect(first.customerPassword, { host: 'localhost', port: daemon.address.port }),
-      rig.connect(second.customerPassword, other.address),
-    ];
-    for (const customer of customers) await customer.shows('waiting for the engineer');
-    const find = (name: string, password: string) => rig.relay.sessions.findByPassword(name, password)?.id;
-    const ids = [first.session.id, first.session.id.replace('-', ''), ` ${first.session.id} `];
-    const targets = ['localhost', `localhost:${daemon.address.port}`, 'LocalHost', '127.0.0.1', '::1'];
-    for (const name of [...ids, 'site.test', 'SITE.TEST'])
-      t.equal(find(name, first.engineerPassword), first.session.id, name);
-    t.ok(targets.some((name) => find(name, first.engineerPassword) === first.session.id));
-    t.equal(find('localhost', first.engineerPassword), first.session.id);
-    t.equal(find('127.0.0.1', second.engineerPassword), second.session.id);
-    t.equal(find('site.test', second.engineerPassword), second.session.id, 'both bear this name');
-  },
-);
-
-t.test('other names, other passwords and empty ones find nothing', async (t) => {
-  const rig = await startRig(t);
-  const { session, engineerPassword } = await rig.invite();
-  const find = (name: string, password: string) => rig.relay.sessions.findByPassword(name, password);
-  t.equal(find('', engineerPassword), null);
-  t.equal(find('0000-0000', engineerPassword), null);
-  t.equal(find('site.test', engineerPassword), null, 'no customer yet, so no such name');
-  t.equal(find(session.id, ''), null);
-  t.equal(find(session.id, engineerPassword)?.id, session.id);
-});
 
 t.test('the engineer password is taken in any case, with or without its dash', async (t) => {
   const rig = await startRig(t);
@@ -107,4 +73,19 @@ t.test('sessions of others are not listed and not opened, but by an admin', asyn
   await says('root', `open ${session.id}`, 'Waiting for the customer');
   await says('alice', `open ${session.id}`, 'Waiting for the customer');
   t.pass('all as it should be');
+});
+
+t.test('an account that is disabled while it waits for a customer gets no visit', async (t) => {
+  const rig = await startRig(t);
+  const daemon = await startDaemon(t);
+  const invited = await inviteFor(rig, 'account');
+  const engineer = await dialEngineer(rig);
+  await comeIn(engineer, 'account', invited);
+  await engineer.has('Waiting for the customer');
+  rig.relay.accounts.disable(account.name);
+  const customer = rig.connect(invited.customerPassword, daemon.address);
+  await customer.shows('waiting for the engineer');
+  await engineer.has('This account was disabled.');
+  t.equal(rig.relay.sessions.stateOf(invited.session), 'awaitingEngineer');
+  t.notMatch(customer.screen(), /Visit asked for/);
 });

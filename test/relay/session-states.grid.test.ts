@@ -103,14 +103,7 @@ t.test('once a connector is there, losing it or its leaving ends the session', a
 });
 
 t.test('no frame that a connector can send at any time is impossible once it is there', async (t) => {
-  const frames = [
-    'connectorLeft',
-    'consentGranted',
-    'consentRefused',
-    'dataArrived',
-    'daemonUnreachable',
-    'visitFailed',
-  ];
+  const frames = ['connectorLeft', 'consentGranted', 'consentRefused', 'daemonUnreachable', 'visitFailed'];
   for (const { state, event, cell } of pairs) {
     if (state !== 'awaitingCustomer' && frames.includes(event))
       t.notOk('impossible' in cell, `${event} in ${state}`);

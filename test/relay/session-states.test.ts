@@ -89,19 +89,6 @@ t.test('a grant that crosses the withdrawal does not count for the next visit', 
   t.equal(life.actions.at(-1), 'requestConsent');
 });
 
-t.test('a data connection is refused until its turn, and when there is one already', async (t) => {
-  for (const before of ['engineerLeft', 'engineerLeft engineerArrived', 'consentGranted']) {
-    const life = live(`${ARRIVE} ${before}`);
-    t.same(
-      live(`${ARRIVE} ${before} dataArrived`),
-      { ...life, actions: [...life.actions, 'refuseData'] },
-      before,
-    );
-  }
-  t.equal(live(`${SPLICE} dataArrived`).state, 'spliced');
-  t.equal(live(`${SPLICE} dataArrived`).actions.at(-1), 'refuseData');
-});
-
 t.test('a second answer: another grant counts for nothing, a refusal ends what has not begun', async (t) => {
   t.equal(live(`${ARRIVE} consentGranted consentGranted`).state, 'awaitingSync');
   t.equal(live(`${ARRIVE} consentGranted consentRefused`).outcome, 'refused');
