@@ -1,5 +1,8 @@
 /**
  * The management socket's server end: bounded requests, one answer each.
+ *
+ * Whoever connects may be silent, keep its end open, or not read: each connection is closed from here, once it is
+ * answered or late, and `close` waits for none of them longer than last bytes take.
  */
 import { chmodSync, existsSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -7,7 +10,7 @@ import type { Cancel, Clock } from '../base/clock.ts';
 import { errorCode, errorText, OperatorError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { makeOrders, type AdministrationHost } from './administration.ts';
-import { CONTROL_REQUEST_BYTES_MAX, CONTROL_REQUEST_DEADLINE_MS } from './limits.ts';
+import { CONTROL_REQUEST_BYTES_MAX, CONTROL_REQUEST_DEADLINE_MS, LINGER_MS } from './limits.ts';
 import { StretchingBusy } from './stretching.ts';
 
 type AnyOrder = (request: unknown) => unknown;
@@ -48,11 +51,15 @@ export class ControlServer {
     chmodSync(path, 0o600);
   }
 
-  /** Removes the socket and ends what is open on it. */
+  /** Removes the socket and closes what is open on it: at once, or when an answer that is not read is cut. */
   close(): Promise<void> {
     return new Promise((resolve) => {
-      this.#server.close(() => resolve());
-      for (const socket of this.#sockets) socket.end();
+      const cut = this.#clock.after(LINGER_MS, () => this.#sockets.forEach((socket) => socket.destroy()));
+      this.#server.close(() => {
+        cut();
+        resolve();
+      });
+      for (const socket of this.#sockets) socket.destroySoon();
     });
   }
 
@@ -79,7 +86,10 @@ export class ControlServer {
     socket.resume();
     cancel();
     this.#answer(received.slice(0, received.indexOf('\n')))
-      .then((answer) => socket.end(`${JSON.stringify(answer)}\n`))
+      .then((answer) => {
+        socket.end(`${JSON.stringify(answer)}\n`);
+        socket.destroySoon();
+      })
       .catch((error: unknown) => {
         this.#log.error('control-failed', { error: errorText(error) });
         socket.destroy();

@@ -8,6 +8,7 @@
 import 'reflect-metadata';
 import { createHash, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { BasicConstraintsExtension, X509CertificateGenerator } from '@peculiar/x509';
 import { errorText, OperatorError } from '../base/errors.ts';
 import type { StateDirectory } from './state-directory.ts';
@@ -15,6 +16,8 @@ import type { StateDirectory } from './state-directory.ts';
 export interface Identity {
   readonly keyPem: string;
   readonly certificatePem: string;
+  /** For every TLS connection that the relay takes. */
+  readonly secureContext: SecureContext;
   /** 32 hex digits: half of the SHA-256 of the certificate's public key. */
   readonly relayId: string;
 }
@@ -26,17 +29,20 @@ const BACKDATED_MS = 86_400_000;
 
 /** Loads the identity, or makes one at `wallNowMs`. Throws OperatorError when the files do not hold one. */
 export async function loadIdentity(state: StateDirectory, wallNowMs: number): Promise<Identity> {
-  if (!existsSync(state.keyFile) || !existsSync(state.certificateFile)) await makeIdentity(state, wallNowMs);
   try {
+    if (!existsSync(state.keyFile) || !existsSync(state.certificateFile))
+      await makeIdentity(state, wallNowMs);
     const keyPem = readFileSync(state.keyFile, 'utf8');
     const certificatePem = readFileSync(state.certificateFile, 'utf8');
     const { publicKey } = new X509Certificate(certificatePem);
     const spki = publicKey.export({ type: 'spki', format: 'der' });
     const relayId = createHash('sha256').update(spki).digest('hex').slice(0, 32);
-    return { keyPem, certificatePem, relayId };
+    // Also the check that the key is one, and the certificate's.
+    const secureContext = createSecureContext({ key: keyPem, cert: certificatePem, minVersion: 'TLSv1.2' });
+    return { keyPem, certificatePem, secureContext, relayId };
   } catch (error) {
     throw new OperatorError(
-      `the relay's key or certificate in ${state.path} cannot be read (${errorText(error)}); ` +
+      `the relay's key or certificate in ${state.path} cannot be made or read (${errorText(error)}); ` +
         'restore both files, or remove both to have new ones made',
     );
   }

@@ -4,7 +4,6 @@
  * Ports are bound first, while there may be root; then the state directory is handed to the user the relay runs as,
  * root is given up, and only then is anything read that came from outside or is secret.
  */
-import { createSecureContext } from 'node:tls';
 import { hostPortText, NetworkList, type HostPort } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import { OperatorError } from '../base/errors.ts';
@@ -66,11 +65,6 @@ export async function serve(argv: readonly string[], surroundings: ServeSurround
     prepareState(state, runAs);
     if (runAs) becomeUser(credentials, runAs);
     const identity = await loadIdentity(state, clock.wallNow());
-    const secureContext = createSecureContext({
-      key: identity.keyPem,
-      cert: identity.certificatePem,
-      minVersion: 'TLSv1.2',
-    });
     const relay = new Relay(
       {
         relayName: options.name ?? surroundings.hostName,
@@ -87,7 +81,7 @@ export async function serve(argv: readonly string[], surroundings: ServeSurround
           waitMs: options.waitTimeout,
         },
       },
-      { clock, log, urgent, state, secureContext },
+      { clock, log, urgent, state, secureContext: identity.secureContext },
     );
     const control = new ControlServer(relay, clock, log);
     await control.listen(state.controlSocket);
@@ -106,10 +100,8 @@ export async function serve(argv: readonly string[], surroundings: ServeSurround
     });
     return {
       addresses: bound,
-      stop: async () => {
-        await control.close();
-        await relay.stop();
-      },
+      // At once: no management client may keep the people of a visit waiting.
+      stop: async () => void (await Promise.all([control.close(), relay.stop()])),
     };
   } catch (error) {
     for (const server of servers) server.close();
