@@ -92,9 +92,10 @@ export class Accounts {
     return this.#accounts.has(name);
   }
 
-  /** Whether an account that was authenticated earlier may still act. */
-  isEnabled(name: string): boolean {
-    return this.#accounts.get(name)?.disabled === false;
+  /** An account that was authenticated earlier, as it is now; null when it may not act any more. */
+  enabled(name: string): Account | null {
+    const account = this.#accounts.get(name);
+    return account?.disabled === false ? account : null;
   }
 
   #refuseTaken(name: string): void {

@@ -126,7 +126,7 @@ export class ConnectorLink implements LegSink {
 
   drained(): void {}
 
-  /** Reported before the close: a connector that died ends its data connection too, which must not look like a daemon's end. */
+  /** Reported before the close, which takes a while: see DAEMON_END_MS. */
   ended(): void {
     this.closed();
     this.leg.destroy();

@@ -4,6 +4,7 @@
  * Reads top-down like the conversation. It holds no rule of sessions: it seats the engineer (`Seat`), waits, and
  * shows what came of it. A hang-up at any point surfaces as LineClosed and ends the conversation.
  */
+import type { Cancel } from '../base/clock.ts';
 import { durationText } from '../base/options.ts';
 import { visibleText } from '../base/text.ts';
 import { errorText, OperatorError } from '../base/errors.ts';
@@ -70,22 +71,25 @@ async function logIn(line: EngineerLine, host: DialogueHost): Promise<Caller | n
       if (caller) return caller;
       line.print('Login incorrect\n');
     } catch (error) {
-      if (error instanceof StretchingBusy) line.print(`${error.message}\n`);
-      else if (error instanceof Interrupted) line.print('\n');
+      if (error instanceof StretchingBusy) {
+        tries -= 1;
+        line.print(`${error.message}\n`);
+      } else if (error instanceof Interrupted) line.print('\n');
       else throw error;
     }
   }
   return null;
 }
 
-async function serveAccount(line: EngineerLine, host: DialogueHost, account: Account): Promise<void> {
-  line.print(`Welcome, ${account.name}. Type help for the commands.\n`);
+async function serveAccount(line: EngineerLine, host: DialogueHost, { name }: Account): Promise<void> {
+  line.print(`Welcome, ${name}. Type help for the commands.\n`);
   while (!host.isStopping) {
     try {
-      line.timer.armIn(host.promptIdleMs, () => line.hangUp());
+      line.timer.armIn(host.promptIdleMs, () => line.timeOut());
       const words = (await line.ask('relay> ')).trim().split(/\s+/);
       line.timer.cancel();
-      if (!host.accounts.isEnabled(account.name)) return line.print(ACCOUNT_DISABLED);
+      const account = host.accounts.enabled(name);
+      if (account === null) return line.print(ACCOUNT_DISABLED);
       const [command = '', ...rest] = words;
       if (command === 'quit' || command === 'exit' || command === 'logout') return;
       await obey(line, host, account, command, rest.join(' '));
@@ -164,7 +168,7 @@ interface Visitor {
 }
 
 function visitorOf({ accounts }: DialogueHost, { name }: Account): Visitor {
-  return { who: name, returns: true, mayEnter: () => accounts.isEnabled(name) };
+  return { who: name, returns: true, mayEnter: () => accounts.enabled(name) !== null };
 }
 
 const PASSWORD_HOLDER: Visitor = {
@@ -192,12 +196,14 @@ async function visit(
   const { sessions } = host;
   if (sessions.stateOf(session) === 'awaitingCustomer')
     line.print('Waiting for the customer (^C to stop)...\n');
-  const came = await line.waitFor(sessions.customerOf(session));
+  const came = await customerOf(line, sessions, session);
   if (came !== 'customer') return line.print(`${outcomeRow(came).forEngineer}\n`);
   if (!mayEnter()) return line.print(ACCOUNT_DISABLED);
   const seat = new Seat(line, who, returns);
-  if (!sessions.engineerArrived(session, seat))
-    return line.print('Somebody else is working on this session.\n');
+  if (!sessions.engineerArrived(session, seat)) {
+    const isOver = sessions.stateOf(session) === 'ended';
+    return line.print(isOver ? 'The session is over.\n' : 'Somebody else is working on this session.\n');
+  }
   try {
     const outcome = await line.waitFor(seat.outcome);
     if (seat.wasSpliced) line.takeBack();
@@ -208,6 +214,19 @@ async function visit(
     if (error instanceof Interrupted) await line.resync();
     throw error;
   }
+}
+
+/** Waits for the customer, or for what ends the session before. */
+async function customerOf(
+  line: EngineerLine,
+  sessions: Sessions,
+  session: Session,
+): Promise<'customer' | Outcome> {
+  let endWatch: Cancel = () => {};
+  const came = new Promise<'customer' | Outcome>((resolve) => {
+    endWatch = sessions.watchCustomer(session, resolve);
+  });
+  return line.waitFor(came).finally(() => endWatch());
 }
 
 /** This line as the engineer of a session. */

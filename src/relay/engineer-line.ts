@@ -104,6 +104,12 @@ export class EngineerLine implements LegSink {
     }
   }
 
+  /** Nobody has typed a line in time. */
+  timeOut(): void {
+    this.print('\nNothing was typed in time. Goodbye.\n');
+    this.hangUp();
+  }
+
   /** Ends the connection in good order, after what was printed. */
   hangUp(): void {
     if (this.#isClosed) return;

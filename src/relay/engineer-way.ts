@@ -7,6 +7,7 @@
  * customer's password is never touched.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { parseHostPort } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { LOGIN_TRIES_MAX, SESSION_CLOSED_MS, TRYING_SOURCES_MAX } from './limits.ts';
@@ -82,7 +83,7 @@ function bears(session: Session, name: string): boolean {
   if (typed.replace('-', '') === session.id.replace('-', '')) return true;
   const card = session.connector?.card;
   if (!card) return false;
-  const targetHost = card.target.replace(/:\d+$/, '');
+  const targetHost = parseHostPort(card.target, 0)?.host ?? '';
   const names = [card.target, targetHost, card.targetAddress, card.localAddress, card.hostName];
   return names.some((known) => known !== '' && known.toLowerCase() === typed);
 }

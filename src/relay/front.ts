@@ -124,8 +124,8 @@ class FirstBytes implements LegSink {
   #telnet(): void {
     const isAllowed = this.#mayGreet || this.#leg.transport === 'tls';
     if (!isAllowed) return this.#refuse(TELNET_REFUSAL);
-    this.#timer.armAtAge(PERSON_DEADLINE_MS, () => this.#leg.destroy());
     const line = new EngineerLine(this.#leg, this.#timer, this.#host.clock, this.#held.length === 0);
+    this.#timer.armAtAge(PERSON_DEADLINE_MS, () => line.timeOut());
     this.#host.converse(line);
     if (this.#held.length > 0) line.data(this.#held);
   }

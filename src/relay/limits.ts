@@ -26,6 +26,11 @@ export const TRYING_SOURCES_MAX = 1_024;
 
 /** A telnet client answers a mark in a round trip; one that has not after this never will. */
 export const SYNC_MS = 1_000;
+/**
+ * A connector that dies ends its data connection as a daemon's end does, and its control connection with it. So an end
+ * is taken for the daemon's only when the control connection still stands after this long.
+ */
+export const DAEMON_END_MS = 100;
 /** How long a leg that was ended may take to send its last bytes before it is cut. */
 export const LINGER_MS = 5_000;
 /** SIGTERM to exit, at most. */
@@ -46,7 +51,9 @@ export const STRETCH_QUEUED_MAX = 128;
 /** Labels of sessions and names of accounts, in characters. */
 export const LABEL_CHARACTERS_MAX = 60;
 export const NAME_CHARACTERS_MAX = 32;
-export const PASSWORD_BYTES_MAX = 1_024;
+/** A line of the dialogue: longer ones cannot be typed. */
+export const LINE_BYTES_MAX = 256;
+export const PASSWORD_BYTES_MAX = LINE_BYTES_MAX;
 export const PASSWORD_CHARACTERS_MIN = 8;
 export const ACCOUNTS_MAX = 10_000;
 

@@ -8,6 +8,7 @@
  */
 import { checkInteger } from '../base/check.ts';
 import { columnsOf } from '../base/text.ts';
+import { LINE_BYTES_MAX } from './limits.ts';
 import { KEY, TypedKeys } from './typed-keys.ts';
 
 export interface LineSink {
@@ -50,7 +51,7 @@ export class LineEditor {
 
   constructor(sink: LineSink, limits: LineLimits = {}) {
     this.#sink = sink;
-    this.#maxBytes = checkInteger('maxBytes', limits.maxBytes ?? 256, 1, 65_536);
+    this.#maxBytes = checkInteger('maxBytes', limits.maxBytes ?? LINE_BYTES_MAX, 1, 65_536);
     this.#maxTypeAheadKeys = checkInteger('maxTypeAheadKeys', limits.maxTypeAheadKeys ?? 1024, 1, 65_536);
   }
 

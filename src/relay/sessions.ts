@@ -6,7 +6,7 @@
  * engineers (dialogue.ts) is this one object; what may be asked of it from outside is in administration.ts.
  */
 import { randomBytes, randomInt } from 'node:crypto';
-import type { Clock } from '../base/clock.ts';
+import type { Cancel, Clock } from '../base/clock.ts';
 import { OperatorError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { closeGracefully, discardingSink, type Leg } from '../stream/leg.ts';
@@ -28,7 +28,7 @@ import type { ConnectorHost, ConnectorLink, Terms } from './connector-link.ts';
 import { Deadlines, type DeadlineLimits } from './deadlines.ts';
 import { Invitations, type Invitation } from './invitations.ts';
 import { hashOf } from './engineer-way.ts';
-import { LINGER_MS } from './limits.ts';
+import { DAEMON_END_MS, LINGER_MS } from './limits.ts';
 import type { EngineerSeat, Session } from './session.ts';
 import { transition, type SessionAction, type SessionEvent, type SessionState } from './session-states.ts';
 import { SessionTable } from './session-table.ts';
@@ -125,8 +125,9 @@ export class Sessions implements ConnectorHost, DataHost {
     this.invitations.add(invitation);
   }
 
+  /** `id` as typed, with or without its dash. */
   byId(id: string): Session | null {
-    return this.#byId.get(id) ?? null;
+    return this.#byId.get(id.replace(/^(\d{4})(\d{4})$/, '$1-$2')) ?? null;
   }
 
   stateOf(session: Session): SessionState {
@@ -149,12 +150,13 @@ export class Sessions implements ConnectorHost, DataHost {
       .map((session) => this.#view(session));
   }
 
-  /** Resolves when the customer connects, or with the outcome when the session ends before. */
-  customerOf(session: Session): Promise<'customer' | Outcome> {
+  /** Tells once when the customer is there, or the outcome when the session ends before. Returns what ends the watch. */
+  watchCustomer(session: Session, tell: (event: 'customer' | Outcome) => void): Cancel {
     const state = this.stateOf(session);
-    if (state === 'ended') return Promise.resolve<Outcome>('closed');
-    if (state !== 'awaitingCustomer') return Promise.resolve('customer');
-    return new Promise((resolve) => session.watchers.add(resolve));
+    if (state === 'ended') tell('closed');
+    else if (state !== 'awaitingCustomer') tell('customer');
+    else session.watchers.add(tell);
+    return () => void session.watchers.delete(tell);
   }
 
   /** Seats the engineer and asks the customer. False when somebody sits there or nobody can be asked. */
@@ -320,7 +322,10 @@ export class Sessions implements ConnectorHost, DataHost {
   #spliceOwner(session: Session, row: Row): SpliceOwner {
     return {
       moved: (side, chunk) => this.#moved(row, side, chunk),
-      ended: (side) => this.#report(session, side === 'near' ? 'engineerEnded' : 'daemonEnded'),
+      ended: (side) => {
+        if (side === 'near') this.#report(session, 'engineerEnded');
+        else this.#clock.after(DAEMON_END_MS, () => this.#report(session, 'daemonEnded'));
+      },
       closed: (side, error) => this.#sideClosed(session, side, error),
     };
   }

@@ -191,7 +191,7 @@ t.test(
     const burned = secretOf((await rig.invite()).customerPassword);
     for (let tries = 0; tries < 3; tries += 1) await confirmWith(t, rig, withWrongSecret(burned));
     const expired = await rig.invite({ ttlMs: 1 });
-    await rig.relay.sessions.customerOf(expired.session);
+    await until(() => rig.relay.sessions.stateOf(expired.session) === 'ended');
 
     const unknown = secretOf(makePassword(randomBytes).printed);
     const attempts: Readonly<Record<string, Secret>> = {

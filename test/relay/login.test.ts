@@ -2,7 +2,8 @@
  * Who gets in at `relay login:`, and what they may do there.
  */
 import t from 'tap';
-import { account, comeIn, dialEngineer, inviteFor } from '../helpers/people.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+import { account, comeIn, dialEngineer, inviteFor, showsTimes } from '../helpers/people.ts';
 import { startDaemon, startRig } from '../helpers/rig.ts';
 
 t.test('the engineer password is taken in any case, with or without its dash', async (t) => {
@@ -88,4 +89,60 @@ t.test('an account that is disabled while it waits for a customer gets no visit'
   await engineer.has('This account was disabled.');
   t.equal(rig.relay.sessions.stateOf(invited.session), 'awaitingEngineer');
   t.notMatch(customer.screen(), /Visit asked for/);
+});
+
+t.test('what an account may do is what it may do now, not at its login', async (t) => {
+  const rig = await startRig(t);
+  const { accounts } = rig.relay;
+  await accounts.add('root', 'admin', 'correct horse');
+  const { session } = await rig.invite({ owner: 'alice' });
+  const engineer = await rig.dial();
+  await engineer.logIn('root', 'correct horse');
+  await engineer.has('relay> ');
+  engineer.write('list\r\n');
+  await engineer.has(session.id);
+  accounts.remove('root');
+  await accounts.add('root', 'observer', 'battery staple');
+  engineer.write('list\r\n');
+  await engineer.has('No sessions.');
+  engineer.write('new\r\n');
+  await engineer.has('An observer cannot make or open sessions.');
+});
+
+t.test('a session is opened with or without the dash of its id', async (t) => {
+  const rig = await startRig(t);
+  const { session } = await inviteFor(rig, 'account');
+  const engineer = await dialEngineer(rig);
+  await engineer.logIn(account.name, account.password);
+  await engineer.has('relay> ');
+  engineer.write(`open ${session.id.replace('-', '')}\r\n`);
+  await engineer.has('Waiting for the customer');
+});
+
+t.test('whoever stops waiting is forgotten', async (t) => {
+  const rig = await startRig(t);
+  const { session } = await inviteFor(rig, 'account');
+  const engineer = await dialEngineer(rig);
+  await engineer.logIn(account.name, account.password);
+  for (let round = 1; round <= 5; round += 1) {
+    await showsTimes(engineer, 'relay> ', round);
+    engineer.write(`open ${session.id}\r\n`);
+    await showsTimes(engineer, 'Waiting for the customer', round);
+    t.equal(session.watchers.size, 1);
+    engineer.write('\x03');
+  }
+  await showsTimes(engineer, 'relay> ', 6);
+  t.equal(session.watchers.size, 0);
+});
+
+t.test('a prompt that nobody uses says so and hangs up', async (t) => {
+  const clock = new FakeClock();
+  const rig = await startRig(t, { clock });
+  await inviteFor(rig, 'account');
+  const engineer = await dialEngineer(rig);
+  await engineer.logIn(account.name, account.password);
+  await engineer.has('relay> ');
+  clock.advance(30 * 60_000 + 200);
+  await engineer.has('Nothing was typed in time. Goodbye.');
+  await engineer.ended;
 });
