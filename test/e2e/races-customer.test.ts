@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { addressOf } from '../../src/relay/listeners.ts';
 import { CPACE_CI, startCpace } from '../../src/wire/cpace.ts';
 import { encodeRelayCard } from '../../src/wire/frames.ts';
+import type { Outcome } from '../../src/wire/outcomes.ts';
 import { secretOf, type FramePeer } from '../helpers/frame-peer.ts';
 import { audited, bringTogether, comeIn, dialEngineer, outcomesOf, type People } from '../helpers/people.ts';
 import { collectSites, endWithPeer, hangUp, QUESTION, race, STAGES, type Scene } from '../helpers/race.ts';
@@ -26,13 +27,15 @@ async function interrupt({ t }: Scene, customer: RunningConnector): Promise<void
   t.match(customer.screen(), 'You ended the session. (customer)');
 }
 
-/** The same, and what becomes of the others. */
-async function interruptVisit(scene: Scene, { customer, engineer, invited }: People): Promise<void> {
+/** The same, and what the engineer and the relay make of it. */
+async function interruptVisit(scene: Scene, { customer, engineer, invited }: People): Promise<Outcome> {
   const { t, rig } = scene;
   await interrupt(scene, customer);
   await engineer.ended;
   await until(() => rig.relay.sessions.stateOf(invited.session) === 'ended');
-  t.same(outcomesOf(rig, invited), ['customer']);
+  const [outcome, ...more] = outcomesOf(rig, invited);
+  t.same(more, [], 'one outcome');
+  return outcome;
 }
 
 for (const [when, stage] of Object.entries(STAGES)) {
@@ -43,7 +46,7 @@ for (const [when, stage] of Object.entries(STAGES)) {
     const options = { keyboard: true, relay: proxy.address, marks };
     const people = await bringTogether(rig, daemon, 'session', options);
     await reach(people, scene);
-    await interruptVisit(scene, people);
+    t.equal(await interruptVisit(scene, people), 'customer');
     await people.engineer.has('The customer ended the session. (customer)');
     release();
     t.equal(audited(rig, 'visit-start').length, 0, 'the visit has not begun');
@@ -64,7 +67,7 @@ race('the customer leaves while nobody is there', {}, async (scene) => {
 
 for (const who of ['daemon', 'engineer'] as const) {
   race(`the customer leaves a visit that the ${who} has ended`, {}, async (scene) => {
-    const { rig, daemon } = scene;
+    const { t, rig, daemon } = scene;
     const people = await bringTogether(rig, daemon, 'session', { keyboard: true });
     await people.customer.shows(QUESTION);
     people.customer.press('y');
@@ -72,7 +75,9 @@ for (const who of ['daemon', 'engineer'] as const) {
     await people.engineer.has('daemon ready');
     (who === 'daemon' ? site : people.engineer).socket.end();
     await until(() => rig.relay.sessions.stateOf(people.invited.session) !== 'spliced');
-    await interruptVisit(scene, people);
+    // With an engineer who has left, the end of the data connection may overtake the word of the customer.
+    const possible = who === 'engineer' ? ['customer', 'engineer'] : ['customer'];
+    t.ok(possible.includes(await interruptVisit(scene, people)));
     await site.ended;
     hangUp(people.engineer, site);
   });
