@@ -9,6 +9,7 @@
  * comes after `confirm` and is not that proof (a refusal for another reason, a lost connection) ends as a wrong
  * password, and never with the advice to try once more.
  */
+import { isIP } from 'node:net';
 import type { Cancel, Clock } from '../base/clock.ts';
 import { errorText } from '../base/errors.ts';
 import type { LegSink } from '../stream/leg.ts';
@@ -82,7 +83,7 @@ const HANDLERS: Readonly<Record<Stage, Handlers>> = {
     ping: (link, { token }) => link.send('pong', { token }),
     visitRequest: (link, request) => link.host.visitRequested(request),
     visitCancel: (link, { visit }) => link.host.visitCancelled(visit),
-    openData: (link, order) => link.host.dataWanted(order),
+    openData: (link, order) => link.onOpenData(order),
     warning: (link, warning) => link.host.warned(warning),
     bye: (link, { outcome }) => link.onBye(outcome),
   },
@@ -135,7 +136,9 @@ export class ControlLink implements LegSink {
   }
 
   send<N extends FrameName>(name: N, fields: FrameFields<N>): void {
-    if (this.#stage !== 'closed') this.#secured.leg.write(encodeFrame(name, fields));
+    if (this.#stage === 'closed') return;
+    // A relay that does not take its answers is not read either, or they would pile up.
+    if (!this.#secured.leg.write(encodeFrame(name, fields))) this.#secured.leg.pause();
   }
 
   /** This side ends the session: says why and closes. */
@@ -149,6 +152,7 @@ export class ControlLink implements LegSink {
     if (this.#stage === 'closed') return;
     this.#stage = 'closed';
     this.#cancelDeadline();
+    this.#dataKey.fill(0);
     this.#secured.leg.end();
     this.#settle?.reject(new Ended('relayLost', 'The connection to the relay was given up.'));
     this.#settle = null;
@@ -177,7 +181,9 @@ export class ControlLink implements LegSink {
     }
   }
 
-  drained(): void {}
+  drained(): void {
+    this.#secured.leg.resume();
+  }
 
   ended(): void {
     this.#lost('it closed the connection');
@@ -210,6 +216,13 @@ export class ControlLink implements LegSink {
     this.#failEntry(
       refusal ? refusal() : new Ended('notARelay', 'The relay did not understand the connection.'),
     );
+  }
+
+  /** A relay may name an address, never a name: looking it up would be a query into the customer's network. */
+  onOpenData(order: FrameFields<'openData'>): void {
+    if (order.host !== '' && isIP(order.host) === 0)
+      throw new WireError('malformed-frame', 'openData names no address');
+    this.host.dataWanted(order);
   }
 
   onBye(code: number): void {

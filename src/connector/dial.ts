@@ -12,6 +12,7 @@ import type { Cancel, Clock } from '../base/clock.ts';
 import { errorCode, errorText } from '../base/errors.ts';
 import { SocketLeg } from '../stream/socket-leg.ts';
 import type { UrgentData } from '../stream/urgent.ts';
+import { EXPORTER_BYTES, EXPORTER_LABEL } from '../wire/data-auth.ts';
 import { ALPN } from '../wire/frames.ts';
 import { Ended } from './ending.ts';
 
@@ -19,9 +20,6 @@ import { Ended } from './ending.ts';
 const DIAL_DEADLINE_MS = 10_000;
 /** For each but the last of a name's addresses: slow lines need more than Node's quarter of a second. */
 const ADDRESS_ATTEMPT_MS = 3_000;
-/** RFC 9266: channel binding of TLS 1.3 by exporter. */
-const EXPORTER_LABEL = 'EXPORTER-Channel-Binding';
-const EXPORTER_BYTES = 32;
 
 export interface Secured {
   readonly leg: SocketLeg;

@@ -18,6 +18,7 @@ import type { Log } from '../base/log.ts';
 import { closeGracefully, type LegSink } from '../stream/leg.ts';
 import { SocketLeg } from '../stream/socket-leg.ts';
 import type { UrgentData } from '../stream/urgent.ts';
+import { EXPORTER_BYTES, EXPORTER_LABEL } from '../wire/data-auth.ts';
 import { ALPN } from '../wire/frames.ts';
 import { ConnectorDoor, type DataHost } from './connector-door.ts';
 import type { ConnectorHost } from './connector-link.ts';
@@ -39,9 +40,6 @@ export interface FrontHost {
   converse(line: EngineerLine): void;
 }
 
-/** RFC 9266: channel binding of TLS 1.3 by exporter. */
-const EXPORTER_LABEL = 'EXPORTER-Channel-Binding';
-const EXPORTER_BYTES = 32;
 const HTTP_REFUSAL =
   'HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n' +
   'This port serves telnet and secure-telnet connectors.\r\n';

@@ -15,7 +15,8 @@ export type DataRole = 'connector' | 'relay';
 
 export const DATA_KEY_BYTES = 32;
 export const DATA_TAG_BYTES = 32;
-/** `EXPORTER-Channel-Binding` (RFC 9266) of the data connection. */
+/** RFC 9266: the channel binding of TLS 1.3, by exporter, without a context. */
+export const EXPORTER_LABEL = 'EXPORTER-Channel-Binding';
 export const EXPORTER_BYTES = 32;
 
 const INFO = 'secure-telnet/1 data';

@@ -16,6 +16,7 @@ import {
   ALPN,
   encodeConnectorCard,
   encodeFrame,
+  encodeRelayCard,
   type ConnectorCard,
   type Frame,
   type FrameFields,
@@ -211,6 +212,23 @@ export async function proveWith(
   const keys = await sayHello(peer, secret);
   peer.send('confirm', { tag: Uint8Array.from(keys.ownTag) });
   return { answer: await peer.next(), dataKey: deriveDataKey(keys.isk) };
+}
+
+/** The relay's part of the exchange, by hand, with a password that it knows: the connector is let in. */
+export async function admit(peer: FramePeer, { prs }: Secret): Promise<{ dataKey: Uint8Array }> {
+  const { share, card } = await peer.expect('hello');
+  const ad = encodeRelayCard({ version: 1, relayId: '00'.repeat(16), software: 'test' });
+  const exchange = startCpace({ role: 'responder', prs, ci: CPACE_CI, sid: peer.exporter, ad });
+  const keys = exchange.finish(share, card);
+  peer.send('challenge', { share: exchange.share, card: ad });
+  await peer.expect('confirm');
+  peer.send('accepted', {
+    tag: Uint8Array.from(keys.ownTag),
+    session: '0000-0000',
+    idleMs: 1_800_000,
+    lifetimeMs: 28_800_000,
+  });
+  return { dataKey: deriveDataKey(keys.isk) };
 }
 
 /** A connector with an open control connection, played by hand. Rejects when it is not let in. */

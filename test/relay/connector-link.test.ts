@@ -6,6 +6,7 @@ import t, { type Test } from 'tap';
 import { systemClock } from '../../src/base/clock.ts';
 import { dataTag } from '../../src/wire/data-auth.ts';
 import { encodeConnectorCard, encodeFrame, REFUSED, type FrameName } from '../../src/wire/frames.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
 import {
   cardOf,
   dialFrames,
@@ -25,6 +26,7 @@ import {
   watchLeaks,
   type Invited,
 } from '../helpers/people.ts';
+import { delivered } from '../helpers/loop.ts';
 import { startDaemon, startRig, type Rig } from '../helpers/rig.ts';
 import { encodeExample, EXAMPLES, MALFORMED, misshape } from '../wire/frame-examples.ts';
 
@@ -187,5 +189,26 @@ t.test('a connector that dies in a visit is no daemon that ends it', async (t) =
   data.cut();
   await engineer.has('(failure)');
   t.notMatch(engineer.text, /\(daemon\)/);
+  t.same(outcomesOf(rig, invited), ['failure']);
+});
+
+t.test('a connector that does not answer a ping is lost, one that does is not', async (t) => {
+  const clock = new FakeClock();
+  const rig = await startRig(t, { clock });
+  const invited = await rig.invite();
+  const { control } = await enterByHand(t, rig.address, invited.customerPassword);
+  for (let token = 1; token <= 3; token += 1) {
+    clock.advance(15_000);
+    t.match(await control.next(), { name: 'ping', token });
+    clock.advance(29_800);
+    control.send('pong', { token });
+    await delivered();
+  }
+  clock.advance(15_000);
+  t.match(await control.next(), { name: 'ping', token: 4 });
+  clock.advance(29_900);
+  t.equal(rig.relay.sessions.stateOf(invited.session), 'awaitingEngineer');
+  clock.advance(200);
+  t.equal(await control.next(), null);
   t.same(outcomesOf(rig, invited), ['failure']);
 });
