@@ -23,12 +23,52 @@ t.test('typed at a terminal: not echoed, edited, raw mode taken back', async (t)
   t.equal(term.prompted(), 'Password: \n');
 });
 
-t.test('^C at the prompt is an error, and raw mode is taken back', async (t) => {
+t.test('whoever leaves the prompt interrupts, and raw mode is taken back', async (t) => {
+  const stop = new AbortController();
+  const ways: Record<string, (input: PassThrough) => unknown> = {
+    '^C': (input) => input.write('abc\u0003'),
+    '^\\': (input) => input.write('abc\u001c'),
+    '^D on an empty line': (input) => input.write('abc\u0015\u0004'),
+    'the end of the input': (input) => input.end(),
+    'an error of the input': (input) => input.emit('error', new Error('EIO')),
+    'the caller': () => stop.abort(),
+    'the caller, before': () => {},
+  };
+  for (const [way, leave] of Object.entries(ways)) {
+    const term = terminal(true);
+    const secret = readSecret(term, 'Password: ', stop.signal);
+    leave(term.input);
+    await t.rejects(secret, /interrupted/, way);
+    t.same(term.modes, way === 'the caller, before' ? [] : [true, false], way);
+  }
+});
+
+t.test('^D within a line is nothing, and function keys are no part of the secret', async (t) => {
   const term = terminal(true);
   const secret = readSecret(term, 'Password: ');
-  term.input.write('abc\u0003');
+  const keys = [
+    'a\u0004',
+    '\u001b[A',
+    'b\u001bOP',
+    '\u001b[1;5C',
+    '\u001b',
+    'c',
+    '\u001b[200~d\u001b[201~',
+    '\u001bx',
+    '\u001b\r',
+  ];
+  for (const key of keys) {
+    term.input.write(key);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.equal(await secret, 'abcd');
+});
+
+t.test('the caller stops what waits for standard input, too', async (t) => {
+  const stop = new AbortController();
+  const secret = readSecret(terminal(false), '', stop.signal);
+  stop.abort();
   await t.rejects(secret, /interrupted/);
-  t.same(term.modes, [true, false]);
 });
 
 t.test('without a terminal the first line counts, without its end', async (t) => {
