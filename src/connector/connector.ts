@@ -27,7 +27,6 @@ import { ControlLink, type Accepted, type ControlHost } from './control-link.ts'
 import { dialRelay, dialTcp, type Secured } from './dial.ts';
 import { Ended, ENDING_STATUS, outcomeEnding, type Ending } from './ending.ts';
 import type { ConnectorOptions } from './options.ts';
-import { ScreenFilter } from './screen-filter.ts';
 import type { Transcript } from './transcript.ts';
 import { Visit, type VisitHost } from './visit.ts';
 
@@ -50,7 +49,6 @@ export class Connector implements ControlHost, VisitHost {
   readonly hostsFile: string;
   readonly #options: ConnectorOptions;
   readonly #surroundings: ConnectorSurroundings;
-  readonly #screen = new ScreenFilter();
   readonly #visits = new Map<string, Visit>();
   readonly #stopping = new AbortController();
   #secured: Secured | null = null;
@@ -254,7 +252,7 @@ export class Connector implements ControlHost, VisitHost {
   shown(bytes: Uint8Array): void {
     const { console, transcript } = this.#surroundings;
     this.#record(() => transcript.shown(bytes));
-    if (!this.#options.noecho) console.show(this.#screen.filter(bytes));
+    if (!this.#options.noecho) console.show(bytes);
   }
 
   event(text: string): void {
@@ -270,6 +268,7 @@ export class Connector implements ControlHost, VisitHost {
   }
 
   visitOver(id: string): void {
+    this.#surroundings.console.restoreScreen();
     this.#visits.delete(id);
     if (this.#visits.size === 0) this.#onVisitsOver();
   }

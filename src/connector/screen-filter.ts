@@ -17,12 +17,24 @@ import {
   allowedParameters,
 } from './screen-sequences.ts';
 
+/**
+ * What a terminal reads. `utf-8`: the output is well-formed UTF-8, with U+FFFD for what is not. `8-bit`: bytes from
+ * 0xA0 on are letters and pass; 0x80 to 0x9F are controls there and do not.
+ */
+export type Charset = 'utf-8' | '8-bit';
+
 export interface ScreenOptions {
-  /**
-   * What the terminal reads. `utf-8` (default): the output is well-formed UTF-8, with U+FFFD for what is not.
-   * `8-bit`: bytes from 0xA0 on are letters and pass; 0x80 to 0x9F are controls there and do not.
-   */
-  charset?: 'utf-8' | '8-bit';
+  /** Default `utf-8`. */
+  charset?: Charset;
+}
+
+/**
+ * What the terminal of a process with this environment reads. Where it does not say, `8-bit`: that is safe on both
+ * kinds of terminal, UTF-8 is not. Windows' console is given Unicode by Node, whatever its own set is.
+ */
+export function charsetOf(env: NodeJS.ProcessEnv, platform: string): Charset {
+  const locale = env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || '';
+  return platform === 'win32' || /utf-?8/i.test(locale) ? 'utf-8' : '8-bit';
 }
 
 const GROUND = 0;

@@ -8,7 +8,7 @@
  * password that it does not echo is nowhere. Control bytes are escaped (\xNN), so the file can be read with any tool.
  * Appended, mode 0600. Writes are synchronous, one for each chunk: what happened is in the file before it goes on.
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';
 import type { Cancel, Clock } from '../base/clock.ts';
 import { errorCode, OperatorError } from '../base/errors.ts';
 import { ESCAPED_BYTES_MAX, escapeInto, escapeText } from '../base/text.ts';
@@ -41,11 +41,16 @@ export class Transcript {
   /** What became of a write that nobody waited for. */
   #failure: Ended | null = null;
 
-  /** Opens `file`. Throws OperatorError: nothing is dialled without a log. */
-  constructor(file: string, clock: Clock) {
+  /**
+   * Opens `file`. One that is there and belongs to `ownUid` becomes private. Throws OperatorError: nothing is dialled
+   * without a log.
+   */
+  constructor(file: string, clock: Clock, ownUid?: number) {
     this.#clock = clock;
     try {
       this.#fd = openSync(file, 'a', 0o600);
+      const found = fstatSync(this.#fd);
+      if (found.isFile() && found.uid === ownUid) fchmodSync(this.#fd, 0o600);
     } catch (error) {
       throw new OperatorError(
         `log file ${file} cannot be written (${errorCode(error)}); name another with -file, or mend its folder`,

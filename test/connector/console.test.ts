@@ -1,17 +1,18 @@
 import { PassThrough } from 'node:stream';
 import t from 'tap';
 import { Console } from '../../src/connector/console.ts';
+import type { Charset } from '../../src/connector/screen-filter.ts';
 
-function make(isTTY = true) {
+function make(isTTY = true, charset: Charset = 'utf-8') {
   const input = new PassThrough();
   const output = new PassThrough();
   const modes: boolean[] = [];
   let screen = '';
   output.on('data', (chunk: Buffer) => (screen += chunk.toString()));
   Object.assign(input, { isTTY, setRawMode: (mode: boolean) => modes.push(mode) });
-  const console = new Console({ input: input as never, output });
+  const console = new Console({ input: input as never, output, charset });
   console.open();
-  return { input, console, modes, screen: () => screen };
+  return { input, output, console, modes, screen: () => screen };
 }
 
 const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(() => setImmediate(resolve))));
@@ -31,6 +32,18 @@ t.test('one key answers, and the answer is shown', async (t) => {
     t.equal(await asked, answer);
     t.equal(screen(), `Let alice in? (y/n) ${answer}\n`);
   }
+});
+
+t.test('only a key pressed alone answers; anything else leaves the question as it was', async (t) => {
+  const { input, console } = make();
+  const asked = console.ask('?');
+  await turn();
+  for (const keys of ['ny', 'maybe not: y', '\x1bOy', '\x1by', 'y\r', 'yy']) {
+    input.write(keys);
+    await turn();
+  }
+  input.write('n');
+  t.equal(await asked, 'no');
 });
 
 t.test('what was typed before the question does not answer it', async (t) => {
@@ -67,7 +80,7 @@ t.test('a question withdrawn before it is shown is never asked', async (t) => {
   t.equal(screen(), '');
 });
 
-t.test('Ctrl+C is reported at any time', async (t) => {
+t.test('Ctrl+C and Ctrl+\\ are reported at any time', async (t) => {
   const { input, console } = make();
   let interrupts = 0;
   console.onInterrupt = () => (interrupts += 1);
@@ -76,7 +89,59 @@ t.test('Ctrl+C is reported at any time', async (t) => {
   await turn();
   input.write('ab\u0003');
   await turn();
-  t.equal(interrupts, 2);
+  input.write('\u001c');
+  await turn();
+  t.equal(interrupts, 3);
+});
+
+t.test('a terminal that is gone is an interrupt', async (t) => {
+  for (const leave of [(input: PassThrough) => input.end(), (input: PassThrough) => input.emit('error')]) {
+    const { input, console } = make();
+    const interrupted = new Promise<void>((resolve) => (console.onInterrupt = resolve));
+    leave(input);
+    await interrupted;
+  }
+  t.pass();
+});
+
+t.test('what the daemon left switched on is taken back once, before what is said next', async (t) => {
+  const { console, screen } = make();
+  console.show(Buffer.from('\x1b[31mred'));
+  console.restoreScreen();
+  console.say('over');
+  console.restoreScreen();
+  t.equal(screen(), '\x1b[31mred\x1b[0m\r\nover\n');
+});
+
+t.test('nothing said is a control in an 8-bit character set', async (t) => {
+  const { console, screen } = make(true, '8-bit');
+  console.say('by \u011b');
+  t.equal(screen(), 'by \\xc4\\x9b\n');
+});
+
+t.test('output that is not read is bounded and left out with one note; the last line is there', async (t) => {
+  const { output, console, screen } = make();
+  output.pause();
+  const chunk = Buffer.alloc(65_536, 'x');
+  for (let chunks = 0; chunks < 100; chunks += 1) console.show(chunk);
+  t.ok(output.writableLength + output.readableLength <= 3 * chunk.length);
+  console.say('before the end');
+  console.say('the end');
+  output.resume();
+  await turn();
+  t.equal(screen().split('[some output was not shown here; the log has all of it]').length, 2);
+  t.match(screen(), /x\r\n\[some output .*\]\nbefore the end\nthe end\n$/);
+});
+
+t.test('after a gap a cut sequence does no harm', async (t) => {
+  const { output, console, screen } = make();
+  output.pause();
+  console.show(Buffer.from(`\x1b[31m${'x'.repeat(100_000)}\x1b[`));
+  console.show(Buffer.from('31mred, not shown'));
+  output.resume();
+  await turn();
+  console.show(Buffer.from('2Jplain'));
+  t.ok(screen().endsWith('x\x1b[0m\r\n[some output was not shown here; the log has all of it]\n2Jplain'));
 });
 
 t.test('status lines begin on their own line and show nothing that moves the cursor', async (t) => {

@@ -1,7 +1,7 @@
 /** What of a daemon's output reaches the customer's terminal. */
 import t from 'tap';
 import { escapeText } from '../../src/base/text.ts';
-import { ScreenFilter } from '../../src/connector/screen-filter.ts';
+import { charsetOf, ScreenFilter } from '../../src/connector/screen-filter.ts';
 import { LINE_DRAWING, LINE_DRAWING_ASCII } from '../../src/connector/screen-sequences.ts';
 import { seededRandom } from '../wire/seeded.ts';
 
@@ -209,3 +209,22 @@ t.test('random output never brings out more than whole, allowed sequences', asyn
   }
   t.pass('5,000 outputs');
 });
+
+t.test(
+  "the terminal's character set is that of the locale; one that is not named is taken as 8-bit",
+  async (t) => {
+    const utf8 = 'ja_JP.utf8';
+    const latin1 = 'de_DE.ISO-8859-1';
+    const cases = [
+      [{ LC_ALL: utf8, LC_CTYPE: latin1, LANG: latin1 }, 'utf-8'],
+      [{ LC_ALL: latin1, LC_CTYPE: utf8, LANG: utf8 }, '8-bit'],
+      [{ LC_ALL: '', LC_CTYPE: 'C.UTF-8', LANG: latin1 }, 'utf-8'],
+      [{ LC_CTYPE: latin1, LANG: utf8 }, '8-bit'],
+      [{ LANG: 'en_US.Utf-8' }, 'utf-8'],
+      [{ LC_ALL: 'C', LANG: utf8 }, '8-bit'],
+      [{}, '8-bit'],
+    ] as const;
+    for (const [env, charset] of cases) t.equal(charsetOf(env, 'linux'), charset, JSON.stringify(env));
+    t.equal(charsetOf({}, 'win32'), 'utf-8');
+  },
+);

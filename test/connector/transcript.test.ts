@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { chmodSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { escapeText } from '../../src/base/text.ts';
@@ -69,6 +69,20 @@ t.test('appended to, and private', async (t) => {
   second.close();
   t.same(lines(), ['event  first', 'event  second']);
   t.equal(statSync(file).mode & 0o777, 0o600);
+});
+
+t.test('a file of ours that others could read becomes private; one of somebody else stays', async (t) => {
+  const { file, clock } = make(t);
+  chmodSync(file, 0o644);
+  const { uid } = statSync(file);
+  for (const [ownUid, mode] of [
+    [uid + 1, 0o644],
+    [undefined, 0o644],
+    [uid, 0o600],
+  ] as const) {
+    new Transcript(file, clock, ownUid).close();
+    t.equal(statSync(file).mode & 0o777, mode);
+  }
 });
 
 t.test('a file that cannot be opened stops the start; one that fails later ends the visit', async (t) => {

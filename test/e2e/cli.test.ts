@@ -120,6 +120,27 @@ t.test('help, in every spelling', async (t) => {
   }
 });
 
+t.test('help that nobody reads is no error', async (t) => {
+  const ran = run(t, TNDCONNECT, ['-help']);
+  ran.child.stdout!.destroy();
+  t.equal(await ran.status, 0);
+  t.equal(ran.err(), '');
+});
+
+t.test('the password is hidden before anything is loaded', async (t) => {
+  t.notMatch(readFileSync(TNDCONNECT, 'utf8'), /^import /m);
+});
+
+t.test('what is wrong once there is a log is in it, without the password', async (t) => {
+  const folder = temporaryFolder(t);
+  const mistyped = 'AB3D9Z-K7QF9-T2MX3-A';
+  const ran = run(t, TNDCONNECT, ['-host', 'h', '-password', mistyped], { cwd: folder });
+  t.equal(await ran.status, 2);
+  const log = readFileSync(join(folder, 'tndconnect.log'), 'utf8');
+  t.match(log, /event {2}The password is mistyped/);
+  t.notMatch(log, 'K7QF9');
+});
+
 t.test('a port in use, and a state directory that cannot be used', async (t) => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,5 +1,6 @@
 /**
- * A real telnet client on a terminal of 33 rows and 101 columns, with expect as the hands and eyes in front of it.
+ * A real telnet client, or another program, on a terminal of 33 rows and 101 columns, with expect as the hands and eyes
+ * in front of it. The eyes are open only during an `await`: in between nobody reads the terminal.
  *
  * `await` resolves with everything that came since the last one, up to and including the awaited text; bytes are
  * shown as Latin-1 characters, so nothing is lost or merged. Nothing waits for time to pass: the seconds are upper
@@ -29,6 +30,13 @@ const script = fileURLToPath(new URL('test/helpers/expect/terminal.exp', reposit
 
 export type OnShown = (text: string) => void;
 
+export interface TerminalOptions {
+  /** Called with what came on the terminal whenever it was read. */
+  readonly onShown?: OnShown;
+  /** Added to the program's environment. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
 export class Terminal {
   /** Everything that came on the terminal and was read by `await` or `awaitEnd`. */
   transcript = '';
@@ -39,21 +47,36 @@ export class Terminal {
   #clientPid = 0;
   #lastSent = '';
 
-  /** Starts the client. `onShown` is called with what came on the terminal whenever it was read. */
-  static async open(client: ClientKind, host: string, port: number, onShown?: OnShown): Promise<Terminal> {
-    const terminal = new Terminal(clientCommand(client, host, port), onShown ?? (() => undefined));
+  /** Starts the client. */
+  static open(
+    client: ClientKind,
+    host: string,
+    port: number,
+    onShown: OnShown = () => {},
+  ): Promise<Terminal> {
+    return Terminal.run(clientCommand(client, host, port), { onShown });
+  }
+
+  /** Starts any program. */
+  static async run(command: readonly string[], options: TerminalOptions = {}): Promise<Terminal> {
+    const terminal = new Terminal(command, options);
     const [, pid] = await terminal.#answer();
     terminal.#clientPid = Number(pid);
     return terminal;
   }
 
-  private constructor(command: readonly string[], onShown: OnShown) {
+  private constructor(command: readonly string[], { onShown = () => {}, env: more }: TerminalOptions) {
     // No settings of the person who runs the tests: ~/.telnetrc and ~/.putty are looked for under HOME.
     this.#home = mkdtempSync(join(tmpdir(), 'telnet-visit-'));
-    const env = { ...process.env, TERM: 'xterm', LC_ALL: 'C.UTF-8', HOME: this.#home };
+    const env = { ...process.env, TERM: 'xterm', LC_ALL: 'C.UTF-8', HOME: this.#home, ...more };
     this.#expect = new RunningProcess(peerPath('expect'), [script, ...command], { env, keepInputOpen: true });
     this.#answers = createInterface(this.#expect.stdoutStream)[Symbol.asyncIterator]();
     this.#onShown = onShown;
+  }
+
+  /** The program's process; 0 once `awaitEnd` has seen its end. */
+  get pid(): number {
+    return this.#clientPid;
   }
 
   send(text: string | Buffer): void {
@@ -89,9 +112,14 @@ export class Terminal {
     throw new Error(this.#describe('the end of the client', kind, shown));
   }
 
+  /** Closes the terminal, as a window is closed. */
+  async hangUp(): Promise<void> {
+    await this.#expect.stop(0);
+  }
+
   /** Ends the client if it still runs. */
   async stop(): Promise<void> {
-    await this.#expect.stop(0);
+    await this.hangUp();
     if (this.#clientPid > 0) await endSessions([this.#clientPid]);
     rmSync(this.#home, { recursive: true, force: true });
   }
