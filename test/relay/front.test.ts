@@ -114,6 +114,22 @@ for (const [what, deadlineMs, caller, settings] of DEADLINES) {
   });
 }
 
+t.test('the time that TLS takes counts', async (t) => {
+  const clock = new FakeClock();
+  const rig = await startRig(t, { clock, greetAfterMs: 60_000 });
+  const line = await rig.dial();
+  await until(() => rig.relay.connections === 1);
+  clock.advance(15_000);
+  const secured = connectTls({ socket: line.socket, ALPNProtocols: [ALPN], rejectUnauthorized: false });
+  secured.on('error', () => {});
+  await once(secured, 'secureConnect');
+  await delivered();
+  clock.advance(4_900);
+  t.equal(rig.relay.connections, 1);
+  clock.advance(2 * TICK_MS);
+  await until(() => rig.relay.connections === 0);
+});
+
 t.test('once logged in, a person has a deadline of their own', async (t) => {
   const clock = new FakeClock();
   const rig = await startRig(t, { clock });
