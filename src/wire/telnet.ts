@@ -1,13 +1,11 @@
 /**
- * The telnet protocol as bytes (RFC 854, RFC 855): its numbers, a scanner, a decoder and the encoders.
+ * The telnet protocol as bytes (RFC 854, RFC 855): its numbers, a scanner and the encoders.
  *
  * `TelnetScanner` cuts a stream into pieces whose wire forms, put one after the other, are the stream again, so a
- * relay can take out one command and pass the rest on untouched. `TelnetDecoder` is the reader's view of the same
- * pieces: data, commands, options and whole subnegotiations. Neither depends on where the stream is cut into
- * chunks, neither keeps more than it must (two bytes; a subnegotiation up to a limit), and data is passed on as
- * views of the chunk it came in. The relay's dialogue and hand-over and the connector's live view use them.
+ * relay can take out one command and pass the rest on untouched. It does not depend on where the stream is cut into
+ * chunks, keeps two bytes at most, and passes data on as views of the chunk it came in. The relay's dialogue and
+ * hand-over and the connector's live view use it.
  */
-import { checkInteger } from '../base/check.ts';
 
 /** Interpret As Command: the byte that opens every command, doubled where it stands for itself. */
 export const IAC = 255;
@@ -64,25 +62,6 @@ export const OPTION = {
   COMPRESS2: 86,
   COMPRESS3: 87,
 } as const;
-
-const VERB_NAMES: ReadonlyMap<number, string> = new Map([
-  [WILL, 'WILL'],
-  [WONT, 'WONT'],
-  [DO, 'DO'],
-  [DONT, 'DONT'],
-]);
-const COMMAND_NAMES = namesOf(COMMAND);
-const OPTION_NAMES = namesOf(OPTION);
-
-/** "DO NAWS", "WILL 99": one negotiation in words, for logs and tests. */
-export function describeOption(verb: number, option: number): string {
-  return `${VERB_NAMES.get(verb) ?? verb} ${OPTION_NAMES.get(option) ?? option}`;
-}
-
-/** "IP", "AYT", "200": one command in words. */
-export function describeCommand(code: number): string {
-  return COMMAND_NAMES.get(code) ?? String(code);
-}
 
 /**
  * What a `TelnetScanner` finds, in order. `wire` is the piece as it came; `bytes` the same with each IAC pair
@@ -208,69 +187,6 @@ export class TelnetScanner {
   }
 }
 
-/** What a `TelnetDecoder` reads, in order. Bytes are views, valid during the call. */
-export interface TelnetSink {
-  data(bytes: Uint8Array): void;
-  /** One of COMMAND, or an unknown code from 0 to 249. */
-  command(code: number): void;
-  /** `verb` is WILL, WONT, DO or DONT; `option` any byte. */
-  option(verb: number, option: number): void;
-  /** A whole subnegotiation, unescaped, without its option byte. */
-  subnegotiation(option: number, bytes: Uint8Array): void;
-  /** A subnegotiation grew beyond the limit; it is skipped to its end. */
-  overflow(): void;
-}
-
-/** Reads telnet. Subnegotiations beyond `limitBytes` (option byte not counted) are reported and skipped. */
-export class TelnetDecoder {
-  readonly #sink: TelnetSink;
-  readonly #scanner: TelnetScanner;
-  readonly #limitBytes: number;
-  /** The subnegotiation being read, option first; allocated when the first one comes. */
-  #held = NOTHING;
-  #heldLength = 0;
-  #tooLong = false;
-
-  constructor(sink: TelnetSink, limitBytes = 512) {
-    this.#sink = sink;
-    this.#limitBytes = checkInteger('limitBytes', limitBytes, 1, 65_536);
-    this.#scanner = new TelnetScanner({
-      data: (bytes) => sink.data(bytes),
-      command: (code) => sink.command(code),
-      option: (verb, option) => sink.option(verb, option),
-      subnegotiationBegan: () => this.#begin(),
-      subnegotiationPart: (bytes) => this.#append(bytes),
-      subnegotiationEnded: (complete) => this.#end(complete),
-    });
-  }
-
-  push(chunk: Uint8Array): void {
-    this.#scanner.push(chunk);
-  }
-
-  #begin(): void {
-    if (this.#held.length === 0) this.#held = new Uint8Array(1 + this.#limitBytes);
-    this.#heldLength = 0;
-    this.#tooLong = false;
-  }
-
-  #append(bytes: Uint8Array): void {
-    if (this.#tooLong) return;
-    if (this.#heldLength + bytes.length > this.#held.length) {
-      this.#tooLong = true;
-      this.#sink.overflow();
-      return;
-    }
-    this.#held.set(bytes, this.#heldLength);
-    this.#heldLength += bytes.length;
-  }
-
-  #end(complete: boolean): void {
-    if (!complete || this.#tooLong || this.#heldLength === 0) return;
-    this.#sink.subnegotiation(this.#held[0], this.#held.subarray(1, this.#heldLength));
-  }
-}
-
 /** IAC verb option. */
 export function encodeOption(verb: number, option: number): Uint8Array {
   return Uint8Array.of(IAC, verb, option);
@@ -279,39 +195,6 @@ export function encodeOption(verb: number, option: number): Uint8Array {
 /** IAC code. */
 export function encodeCommand(code: number): Uint8Array {
   return Uint8Array.of(IAC, code);
-}
-
-/** IAC SB option content IAC SE, with every 255 in option and content doubled (RFC 855). */
-export function encodeSubnegotiation(option: number, content: Uint8Array): Uint8Array {
-  const opening = option === IAC ? [IAC, COMMAND.SB, IAC, IAC] : [IAC, COMMAND.SB, option];
-  const escaped = escapeData(content);
-  const frame = new Uint8Array(opening.length + escaped.length + 2);
-  frame.set(opening);
-  frame.set(escaped, opening.length);
-  frame.set([IAC, COMMAND.SE], opening.length + escaped.length);
-  return frame;
-}
-
-/** Data as it goes on the wire: each 255 doubled. Returns `bytes` itself when there is none. */
-export function escapeData(bytes: Uint8Array): Uint8Array {
-  let next = bytes.indexOf(IAC);
-  if (next < 0) return bytes;
-  const escaped = new Uint8Array(bytes.length * 2);
-  let from = 0;
-  let length = 0;
-  while (next >= 0) {
-    escaped.set(bytes.subarray(from, next + 1), length);
-    length += next + 1 - from;
-    escaped[length++] = IAC;
-    from = next + 1;
-    next = bytes.indexOf(IAC, from);
-  }
-  escaped.set(bytes.subarray(from), length);
-  return escaped.subarray(0, length + bytes.length - from);
-}
-
-function namesOf(numbers: Readonly<Record<string, number>>): ReadonlyMap<number, string> {
-  return new Map(Object.entries(numbers).map(([name, number]) => [number, name.replaceAll('_', '-')]));
 }
 
 /** Whether a chunk holds nothing but IAC NOP, the keepalive of telnet clients: it is no activity. */

@@ -6,19 +6,16 @@ import t from 'tap';
 import { OptionRefusal } from '../../src/connector/option-refusal.ts';
 import {
   COMMAND,
-  describeOption,
   DO,
   DONT,
   encodeCommand,
   encodeOption,
-  encodeSubnegotiation,
-  escapeData,
   IAC,
   OPTION,
-  TelnetDecoder,
   WILL,
   WONT,
 } from '../../src/wire/telnet.ts';
+import { describeOption, encodeSubnegotiation, escapeData, TelnetDecoder } from '../wire/telnet-reader.ts';
 
 const REFUSED = [
   OPTION.AUTHENTICATION,

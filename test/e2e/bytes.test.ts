@@ -7,7 +7,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import t from 'tap';
-import { escapeData } from '../../src/wire/telnet.ts';
+import { escapeData } from '../wire/telnet-reader.ts';
 import { openTunnel } from '../helpers/tunnel.ts';
 import { Received, sendRandom } from '../helpers/bulk.ts';
 import { fork, seededRandom } from '../wire/seeded.ts';

@@ -6,7 +6,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { escapeData } from '../../src/wire/telnet.ts';
+import { escapeData } from '../wire/telnet-reader.ts';
 import type { SeededRandom } from '../wire/seeded.ts';
 
 /** Pieces are as often between 1 and 2 bytes as between 128 and 256 KiB. */

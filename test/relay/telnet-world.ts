@@ -3,7 +3,8 @@
  * emptied in random order and pieces. Client and daemon negotiate ECHO and SGA by the book (RFC 1143).
  */
 import { EngineerTelnet } from '../../src/relay/engineer-telnet.ts';
-import { DO, DONT, OPTION, TelnetDecoder, WILL, WONT, encodeOption } from '../../src/wire/telnet.ts';
+import { DO, DONT, OPTION, WILL, WONT, encodeOption } from '../../src/wire/telnet.ts';
+import { TelnetDecoder } from '../wire/telnet-reader.ts';
 import type { SeededRandom } from '../wire/seeded.ts';
 
 export const OPTIONS: readonly number[] = [OPTION.ECHO, OPTION.SGA];

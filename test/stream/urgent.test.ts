@@ -12,7 +12,8 @@ import { dialTcp } from '../../src/connector/dial.ts';
 import { addressOf } from '../../src/relay/listeners.ts';
 import { SocketLeg } from '../../src/stream/socket-leg.ts';
 import { loadUrgentData, type UrgentData } from '../../src/stream/urgent.ts';
-import { COMMAND, describeCommand, IAC, TelnetDecoder } from '../../src/wire/telnet.ts';
+import { COMMAND, IAC } from '../../src/wire/telnet.ts';
+import { describeCommand, TelnetDecoder } from '../wire/telnet-reader.ts';
 import { until } from '../helpers/rig.ts';
 import { Recorder } from './socket-pair.ts';
 

@@ -1,14 +1,6 @@
 /** Written-out telnet frames with what they mean, and the decoder and the scanner run over any chunks. */
-import {
-  DO,
-  TelnetDecoder,
-  TelnetScanner,
-  WILL,
-  describeCommand,
-  describeOption,
-  encodeCommand,
-  encodeOption,
-} from '../../src/wire/telnet.ts';
+import { DO, TelnetScanner, WILL, encodeCommand, encodeOption } from '../../src/wire/telnet.ts';
+import { TelnetDecoder, describeCommand, describeOption } from './telnet-reader.ts';
 
 export interface TelnetFrame {
   name: string;

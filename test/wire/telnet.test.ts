@@ -6,17 +6,19 @@ import {
   DONT,
   IAC,
   OPTION,
-  TelnetDecoder,
   TelnetScanner,
   WILL,
   WONT,
-  describeCommand,
-  describeOption,
   encodeCommand,
   encodeOption,
+} from '../../src/wire/telnet.ts';
+import {
+  TelnetDecoder,
+  describeCommand,
+  describeOption,
   encodeSubnegotiation,
   escapeData,
-} from '../../src/wire/telnet.ts';
+} from './telnet-reader.ts';
 import { TELNET_FRAMES, decodeAll, hex } from './telnet-frames.ts';
 
 t.test('each frame is decoded as written', async (t) => {
