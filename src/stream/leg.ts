@@ -19,9 +19,8 @@ export interface LegSink {
 
 export interface Leg {
   readonly transport: 'tcp' | 'tls';
-  /** The peer's address in plain form, and its port; stays readable after the close. */
+  /** The peer's address in plain form; stays readable after the close. */
   readonly remoteAddress: string;
-  readonly remotePort: number;
   /** The port of this machine that the peer reached. */
   readonly localPort: number;
   /** Bytes written that the kernel has not taken yet. */

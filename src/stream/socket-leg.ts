@@ -19,7 +19,6 @@ const KEEPALIVE_DELAY_MS = 30_000;
 export class SocketLeg implements Leg {
   readonly transport: 'tcp' | 'tls';
   readonly remoteAddress: string;
-  readonly remotePort: number;
   readonly localPort: number;
   sink: LegSink = discardingSink;
   isClosed = false;
@@ -31,7 +30,6 @@ export class SocketLeg implements Leg {
     this.#socket = socket;
     this.transport = socket instanceof TLSSocket ? 'tls' : 'tcp';
     this.remoteAddress = plainAddress(socket.remoteAddress ?? '');
-    this.remotePort = socket.remotePort ?? 0;
     this.localPort = socket.localPort ?? 0;
     this.#socket[OWNER] = this;
     socket.setNoDelay(true);

@@ -13,7 +13,6 @@ const HIGH_WATER_MARK = 16 * 1_024;
 export class MemoryLeg implements Leg {
   readonly transport = 'tcp';
   readonly remoteAddress = '192.0.2.1';
-  readonly remotePort = 1;
   readonly localPort = 23;
   sink: LegSink = discardingSink;
   isClosed = false;
