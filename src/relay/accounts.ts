@@ -6,7 +6,7 @@
  * or an address are refused, because all of them are typed at the same prompt.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { errorCode, errorText, OperatorError } from '../base/errors.ts';
 import { ACCOUNTS_MAX, NAME_CHARACTERS_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN } from './limits.ts';
 import { MANAGEMENT, type Stretcher, type StretchParameters } from './stretching.ts';
@@ -177,12 +177,16 @@ function isStoredAccount(value: unknown): value is StoredAccount {
 
 function writeWhole(file: string, text: string): void {
   const temporary = `${file}.new`;
-  const fd = openSync(temporary, 'w', 0o600);
   try {
-    writeSync(fd, text);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+    // Flushed before it is renamed: else a crash could leave the new name with nothing in it.
+    writeFileSync(temporary, text, { mode: 0o600, flush: true });
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw new OperatorError(
+      `accounts file ${file} cannot be written (${errorCode(error)}), nothing is changed; ` +
+        'make room on its disk, or mend the owner or mode of its directory',
+      { cause: error },
+    );
   }
-  renameSync(temporary, file);
 }

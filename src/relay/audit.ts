@@ -3,11 +3,12 @@
  *
  * Lines are appended and handed to the kernel before the event's effect (a visit is not spliced unless its start
  * is written). When a write fails the file is no longer `isWritable`, and nothing new may begin until a later
- * write succeeds; what reduces exposure goes on. Secrets and live nameplates never appear here.
+ * write succeeds; what reduces exposure goes on. A part of a line, all that a full disk took, stays a line of its
+ * own. Secrets and live nameplates never appear here.
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fchmodSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import type { Clock } from '../base/clock.ts';
-import { errorCode, OperatorError } from '../base/errors.ts';
+import { errorCode, errorText, OperatorError } from '../base/errors.ts';
 import { jsonLine, type Fields, type Log } from '../base/log.ts';
 
 export type AuditEvent =
@@ -26,18 +27,25 @@ export type AuditEvent =
   | 'account-changed'
   | 'session-closed';
 
+const MODE = 0o600;
+
 export class Audit {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #fd: number;
   #isWritable = true;
+  #endsInFragment: boolean;
 
-  /** Opens `file` for appending, mode 0600. Throws OperatorError. */
+  /** Opens `file` for appending, and makes its mode 0600 also where it exists. Throws OperatorError. */
   constructor(file: string, clock: Clock, log: Log) {
     this.#clock = clock;
     this.#log = log;
     try {
-      this.#fd = openSync(file, 'a', 0o600);
+      this.#fd = openSync(file, 'a+', MODE);
+      const stat = fstatSync(this.#fd);
+      // Only where needed: nobody may change the mode of a file that can only be appended to (chattr +a).
+      if (stat.isFile() && (stat.mode & 0o777) !== MODE) fchmodSync(this.#fd, MODE);
+      this.#endsInFragment = stat.isFile() && stat.size > 0 && !endsInLineFeed(this.#fd, stat.size);
     } catch (error) {
       throw new OperatorError(
         `audit file ${file} cannot be written (${errorCode(error)}); mend its owner or mode`,
@@ -52,12 +60,13 @@ export class Audit {
   /** Returns whether the line was written. */
   record(event: AuditEvent, fields: Fields): boolean {
     const time = new Date(this.#clock.wallNow()).toISOString();
-    const line = Buffer.from(jsonLine({ time, event, ...fields }), 'latin1');
+    const line = jsonLine({ time, event, ...fields });
     try {
-      this.#isWritable = writeSync(this.#fd, line) === line.length;
+      this.#write(Buffer.from(this.#endsInFragment ? `\n${line}` : line, 'latin1'));
+      this.#isWritable = true;
     } catch (error) {
       this.#isWritable = false;
-      this.#log.error('audit-failed', { event, error: errorCode(error) });
+      this.#log.error('audit-failed', { event, error: errorCode(error) || errorText(error) });
     }
     return this.#isWritable;
   }
@@ -65,4 +74,17 @@ export class Audit {
   close(): void {
     closeSync(this.#fd);
   }
+
+  /** One write, so that a line is there or not; a disk that fills up takes a part of it. */
+  #write(bytes: Buffer): void {
+    const written = writeSync(this.#fd, bytes);
+    this.#endsInFragment = written < bytes.length;
+    if (this.#endsInFragment) throw new Error('short write');
+  }
+}
+
+function endsInLineFeed(fd: number, size: number): boolean {
+  const last = Buffer.alloc(1);
+  readSync(fd, last, 0, 1, size - 1);
+  return last.toString() === '\n';
 }

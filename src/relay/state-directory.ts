@@ -3,8 +3,8 @@
  *
  * Mode 0700, owned by the user the relay runs as; every file in it is 0600. Nothing else knows these names.
  */
-import { chmodSync, chownSync, mkdirSync, readdirSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { chmodSync, lchownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { errorCode, OperatorError } from '../base/errors.ts';
 import type { RunAs } from './privileges.ts';
 
@@ -52,22 +52,42 @@ export function locateState(
 
 /**
  * Makes the directory if need be and hands it, with what an earlier run left in it, to the user the relay will be.
- * Throws OperatorError naming the fix when it cannot be made or read.
+ * Throws OperatorError naming the fix when it cannot be made or read, or is not the relay's to take.
  */
-export function prepareState({ path }: StateDirectory, runAs: RunAs | null): void {
+export function prepareState({ path, ...files }: StateDirectory, runAs: RunAs | null): void {
   try {
+    // What root makes on the way there stays open to the user that it becomes.
+    if (runAs) mkdirSync(dirname(path), { recursive: true });
     mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
-    chmodSync(path, DIRECTORY_MODE);
     const names = readdirSync(path);
-    if (runAs !== null && statSync(path).uid !== runAs.uid) {
-      for (const file of [path, ...names.map((name) => join(path, name))])
-        chownSync(file, runAs.uid, runAs.gid);
-    }
+    const ours = Object.values(files).filter((file) => names.includes(basename(file)));
+    if (names.length > 0 && ours.length === 0)
+      throw new OperatorError(
+        `state directory ${path} is not empty and no relay's; name a new one with --state DIR`,
+      );
+    const isHandedOver = runAs !== null && checkOwner(path, runAs) !== runAs.uid;
+    chmodSync(path, DIRECTORY_MODE);
+    if (isHandedOver) for (const file of [...ours, path]) lchownSync(file, runAs.uid, runAs.gid);
   } catch (error) {
+    if (error instanceof OperatorError) throw error;
     const why = errorCode(error) || 'an error';
     throw new OperatorError(
       `state directory ${path} cannot be used (${why}); give another with --state DIR, or mend its owner and mode`,
       { cause: error },
     );
   }
+}
+
+/** Its owner's id. Root could change any directory: throws OperatorError for a link, or one of another user. */
+function checkOwner(path: string, { name, uid }: RunAs): number {
+  const stat = lstatSync(path);
+  if (!stat.isDirectory())
+    throw new OperatorError(`state directory ${path} is a symbolic link; name its target with --state DIR`);
+  if (stat.uid !== 0 && stat.uid !== uid) {
+    throw new OperatorError(
+      `state directory ${path} belongs to neither root nor ${name}; give another with --state DIR, ` +
+        `or its owner's name with --user NAME`,
+    );
+  }
+  return stat.uid;
 }

@@ -1,8 +1,9 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import t from 'tap';
 import { Accounts } from '../../src/relay/accounts.ts';
 import { Stretcher } from '../../src/relay/stretching.ts';
+import { runOnFullDisk } from '../helpers/full-disk.ts';
 import { temporaryFolder } from '../helpers/rig.ts';
 
 const FROM = '192.0.2.1';
@@ -102,4 +103,30 @@ t.test('a file that holds no accounts stops the start instead of being replaced'
     t.throws(() => open(file), /cannot be read .* restore it/, text);
     t.equal(readFileSync(file, 'utf8'), text);
   }
+});
+
+/** Adds accounts until that fails; prints how many there are, and the failure. */
+const ADD_MANY = `
+  const [, accountsModule, stretchingModule, file] = process.argv;
+  const { Accounts } = await import(accountsModule);
+  const { Stretcher } = await import(stretchingModule);
+  const accounts = new Accounts(file, new Stretcher());
+  const add = () => accounts.add('name' + accounts.list().length, 'engineer', 'correct horse').then(add);
+  const { name, message } = await add().catch((error) => error);
+  console.log(JSON.stringify({ name, message, count: accounts.list().length }));
+`;
+
+t.test('a disk that is full: one line, the old file stays, nothing else is left', async (t) => {
+  const file = join(temporaryFolder(t), 'accounts.json');
+  const modules = ['accounts', 'stretching'].map(
+    (name) => new URL(`../../src/relay/${name}.js`, import.meta.url).href,
+  );
+  const { count, ...failure } = runOnFullDisk(ADD_MANY, ...modules, file) as { count: number };
+  t.match(failure, {
+    name: 'OperatorError',
+    message: /^accounts file .* cannot be written \(EFBIG\), nothing is changed; make room .*$/,
+  });
+  t.ok(count > 1);
+  t.equal(open(file).list().length, count);
+  t.same(readdirSync(dirname(file)), ['accounts.json']);
 });

@@ -1,9 +1,10 @@
-import { readFileSync, statSync } from 'node:fs';
+import { appendFileSync, chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { Audit } from '../../src/relay/audit.ts';
 import { Log } from '../../src/base/log.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { runOnFullDisk } from '../helpers/full-disk.ts';
 import { temporaryFolder } from '../helpers/rig.ts';
 
 const clock = new FakeClock();
@@ -34,4 +35,66 @@ t.test('a write that fails shows, and throws nothing', async (t) => {
   t.equal(audit.isWritable, false);
   audit.close();
   t.equal(audit.record('relay-stop', {}), false, 'closed');
+});
+
+t.test('a file of another mode is made private, and what is no file is left as it is', async (t) => {
+  const file = join(temporaryFolder(t), 'audit.jsonl');
+  writeFileSync(file, '');
+  chmodSync(file, 0o644);
+  new Audit(file, clock, silent).close();
+  t.equal(statSync(file).mode & 0o777, 0o600);
+  const { mode } = statSync('/dev/full');
+  new Audit('/dev/full', clock, silent).close();
+  t.equal(statSync('/dev/full').mode, mode);
+});
+
+/** Writes until the disk is full, then makes room so that the last line is still a part of one, and goes on. */
+const FILL = `
+  import { readFileSync, truncateSync } from 'node:fs';
+  const [, auditModule, file] = process.argv;
+  const { Audit } = await import(auditModule);
+  const failures = [];
+  const log = { error: (...line) => failures.push(line) };
+  const audit = new Audit(file, { wallNow: () => 0 }, log);
+  const results = [];
+  do results.push(audit.record('relay-start', {})); while (audit.isWritable);
+  results.push(audit.record('relay-start', {}));
+  truncateSync(file, readFileSync(file, 'utf8').lastIndexOf('{', 500) + 5);
+  results.push(audit.record('relay-stop', {}));
+  console.log(JSON.stringify({ failures, results: results.slice(-4) }));
+`;
+
+t.test(
+  'a disk that fills up: the write counts as failed, and no line is glued to what is left of it',
+  async (t) => {
+    const file = join(temporaryFolder(t), 'audit.jsonl');
+    const auditModule = new URL('../../src/relay/audit.js', import.meta.url).href;
+    t.same(runOnFullDisk(FILL, auditModule, file), {
+      failures: [
+        ['audit-failed', { event: 'relay-start', error: 'short write' }],
+        ['audit-failed', { event: 'relay-start', error: 'EFBIG' }],
+      ],
+      results: [true, false, false, true],
+    });
+    const [cut, last, nothing] = readFileSync(file, 'latin1').split('\n').slice(-3);
+    t.throws(() => JSON.parse(cut));
+    t.match(JSON.parse(last), { event: 'relay-stop' });
+    t.equal(nothing, '');
+  },
+);
+
+t.test('what an earlier run could not finish is a line of its own', async (t) => {
+  const file = join(temporaryFolder(t), 'audit.jsonl');
+  appendFileSync(file, '{"time":"20');
+  for (const run of [1, 2]) {
+    const audit = new Audit(file, clock, silent);
+    audit.record('relay-start', { run });
+    audit.close();
+  }
+  const [cut, ...lines] = readFileSync(file, 'latin1').trimEnd().split('\n');
+  t.equal(cut, '{"time":"20');
+  t.match(
+    lines.map((line) => JSON.parse(line)),
+    [{ run: 1 }, { run: 2 }],
+  );
 });

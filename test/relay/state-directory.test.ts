@@ -1,9 +1,11 @@
-import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { locateState, prepareState } from '../../src/relay/state-directory.ts';
 import { temporaryFolder } from '../helpers/rig.ts';
 
+const NEEDS_ROOT = { skip: process.getuid?.() !== 0 && 'needs root' };
+const NOBODY = { name: 'nobody', uid: 65_534, gid: 65_534 };
 const USER = { env: {}, homeDirectory: '/home/op', isRoot: false };
 
 t.test('by option, by XDG, by home, by being root', async (t) => {
@@ -40,15 +42,51 @@ t.test('what cannot be a directory is named with the fix', async (t) => {
   t.throws(() => prepareState(locateState(join(file, 'below'), USER), null), /ENOTDIR/);
 });
 
-t.test(
-  'handed to the user the relay will be, with what is in it',
-  { skip: process.getuid?.() !== 0 },
-  async (t) => {
-    const path = join(temporaryFolder(t), 'state');
-    mkdirSync(path);
-    writeFileSync(join(path, 'audit.jsonl'), '');
-    prepareState(locateState(path, USER), { name: 'nobody', uid: 65_534, gid: 65_534 });
-    t.equal(statSync(path).uid, 65_534);
-    t.equal(statSync(join(path, 'audit.jsonl')).uid, 65_534);
-  },
-);
+t.test('a folder of something else is left as it is', async (t) => {
+  const folder = temporaryFolder(t);
+  chmodSync(folder, 0o755);
+  writeFileSync(join(folder, 'thesis.tex'), '');
+  for (const runAs of [null, NOBODY]) {
+    t.throws(() => prepareState(locateState(folder, USER), runAs), {
+      name: 'OperatorError',
+      message: /^state directory .* is not empty and no relay's; name a new one with --state DIR$/,
+    });
+  }
+  t.match(statSync(folder), { mode: 0o40755, uid: process.getuid?.() });
+});
+
+t.test('handed to the user the relay will be, with what is ours in it', NEEDS_ROOT, async (t) => {
+  const path = join(temporaryFolder(t), 'state');
+  mkdirSync(path);
+  const [audit, link, other, target] = ['audit.jsonl', 'accounts.json', 'notes', 'target'].map((name) =>
+    join(path, name),
+  );
+  for (const file of [audit, other, target]) writeFileSync(file, '');
+  symlinkSync(target, link);
+  prepareState(locateState(path, USER), NOBODY);
+  const owners = [path, audit, link, other, target].map((file) => lstatSync(file).uid);
+  t.same(owners, [NOBODY.uid, NOBODY.uid, NOBODY.uid, 0, 0]);
+  t.doesNotThrow(() => prepareState(locateState(path, USER), NOBODY), 'the next start');
+});
+
+t.test('made by root, it is within reach of the user the relay will be', NEEDS_ROOT, async (t) => {
+  const above = join(temporaryFolder(t), 'above');
+  prepareState(locateState(join(above, 'state'), USER), NOBODY);
+  t.equal(statSync(above).mode & 0o5, 0o5);
+  t.match(statSync(join(above, 'state')), { mode: 0o40700, uid: NOBODY.uid });
+});
+
+t.test("root takes neither another user's directory nor one behind a link", NEEDS_ROOT, async (t) => {
+  const folder = temporaryFolder(t);
+  const [path, link] = [join(folder, 'state'), join(folder, 'link')];
+  mkdirSync(path, 0o755);
+  symlinkSync(path, link);
+  t.throws(() => prepareState(locateState(link, USER), NOBODY), /link is a symbolic link; name its target/);
+  t.equal(statSync(path).uid, 0);
+  chownSync(path, 1_234, 1_234);
+  t.throws(
+    () => prepareState(locateState(path, USER), NOBODY),
+    /state directory .* belongs to neither root nor nobody; give another with --state/,
+  );
+  t.match(statSync(path), { mode: 0o40755, uid: 1_234 });
+});
