@@ -41,11 +41,12 @@ export async function gatherCrowd(scope: Scope): Promise<Crowd> {
   const relay = await startRelay();
   scope.teardown(() => relay.stop());
   const { controlSocket } = locateState(relay.state, { env: {}, homeDirectory: '/', isRoot: false });
+  const managed = { path: controlSocket, clock: systemClock };
   const site = await startEchoSite(scope);
   return {
     relay,
     wait: async () => {
-      const invited = await request(controlSocket, 'otp-new', { label: '', ttlMs: 600_000, secret: null });
+      const invited = await request(managed, 'otp-new', { label: '', ttlMs: 600_000, secret: null });
       return { invited, ...(await runConnector(scope, relay, invited.customerPassword, site)) };
     },
     visit: async ({ invited }) => {
@@ -54,7 +55,7 @@ export async function gatherCrowd(scope: Scope): Promise<Crowd> {
       await readUntil(engineer, QUESTION);
       return engineer;
     },
-    sessions: () => request(controlSocket, 'sessions', {}),
+    sessions: () => request(managed, 'sessions', {}),
   };
 }
 

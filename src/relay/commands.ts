@@ -1,15 +1,18 @@
 /**
  * The management commands of `relayapp`: each reads its options, asks the running relay, and returns what to print.
  */
+import type { Clock } from '../base/clock.ts';
 import { OperatorError } from '../base/errors.ts';
 import { helpText, parseOptions } from '../base/options.ts';
 import { readNewSecret, readSecret, type Terminal } from '../base/terminal.ts';
 import { escapeText } from '../base/text.ts';
-import { request } from './control-client.ts';
+import { chosenSecretBits, guessOdds } from '../wire/password.ts';
+import { request, type ManagedRelay } from './control-client.ts';
 import { CLOSE_OPTIONS, COMMANDS, OTP_OPTIONS, SESSIONS_OPTIONS, STYLE, USER_OPTIONS } from './options.ts';
 import { locateState, type Surroundings } from './state-directory.ts';
 
 export interface CommandSurroundings extends Surroundings {
+  readonly clock: Clock;
   readonly terminal: Terminal;
 }
 
@@ -44,8 +47,8 @@ export function helpRelay(): string {
 async function user(argv: readonly string[], surroundings: CommandSurroundings): Promise<string> {
   const { options, operands } = parseOptions(USER_OPTIONS, argv, STYLE);
   const [act, name, ...more] = operands;
-  const path = socketPath(options.state, surroundings);
-  if (act === 'list' && name === undefined) return userList(path);
+  const relay = managedRelay(options.state, surroundings);
+  if (act === 'list' && name === undefined) return userList(relay);
   if (!act || !['add', 'passwd', 'disable', 'remove'].includes(act) || !name || more.length > 0) {
     throw new OperatorError(
       'usage: relayapp user add|list|passwd|disable|remove NAME [--role engineer|observer|admin]',
@@ -54,26 +57,26 @@ async function user(argv: readonly string[], surroundings: CommandSurroundings):
   switch (act) {
     case 'add': {
       const password = await readNewSecret(surroundings.terminal, `Password for ${escapeText(name)}: `);
-      await request(path, 'user-add', { name, role: options.role, password });
+      await request(relay, 'user-add', { name, role: options.role, password });
       return `account ${name} added, role ${options.role}\n`;
     }
     case 'passwd':
-      await request(path, 'user-passwd', {
+      await request(relay, 'user-passwd', {
         name,
         password: await readNewSecret(surroundings.terminal, 'New password: '),
       });
       return `password of ${name} changed\n`;
     case 'disable':
-      await request(path, 'user-disable', { name });
+      await request(relay, 'user-disable', { name });
       return `account ${name} disabled\n`;
     default:
-      await request(path, 'user-remove', { name });
+      await request(relay, 'user-remove', { name });
       return `account ${name} removed\n`;
   }
 }
 
-async function userList(path: string): Promise<string> {
-  const accounts = await request(path, 'user-list', {});
+async function userList(relay: ManagedRelay): Promise<string> {
+  const accounts = await request(relay, 'user-list', {});
   const rows = accounts.map(({ name, role, disabled }) => [name, role, disabled ? 'disabled' : 'enabled']);
   return table([['NAME', 'ROLE', 'STATE'], ...rows]);
 }
@@ -82,12 +85,16 @@ async function otp(argv: readonly string[], surroundings: CommandSurroundings): 
   const { options, operands } = parseOptions(OTP_OPTIONS, argv, STYLE);
   if (operands.length !== 1 || operands[0] !== 'new')
     throw new OperatorError(`usage: relayapp otp new; ${STYLE.hint}`);
-  const made = await request(socketPath(options.state, surroundings), 'otp-new', {
+  const { terminal } = surroundings;
+  const secret = options.secret === '-' ? await readSecret(terminal, 'Secret: ') : options.secret;
+  const made = await request(managedRelay(options.state, surroundings), 'otp-new', {
     label: options.label ?? '',
     ttlMs: options.ttl,
-    secret: options.secret === '-' ? await readSecret(surroundings.terminal, 'Secret: ') : options.secret,
+    secret,
   });
   if (options.json) return `${JSON.stringify(made)}\n`;
+  const odds = secret === null ? undefined : guessOdds(chosenSecretBits(secret));
+  if (odds !== undefined) terminal.prompts.write(`relayapp: this secret is short. ${odds}\n`);
   return table([
     ['session', made.session],
     ['customer password', made.customerPassword],
@@ -98,7 +105,7 @@ async function otp(argv: readonly string[], surroundings: CommandSurroundings): 
 
 async function sessions(argv: readonly string[], surroundings: CommandSurroundings): Promise<string> {
   const { options } = parseOptions(SESSIONS_OPTIONS, argv, STYLE);
-  const list = await request(socketPath(options.state, surroundings), 'sessions', {});
+  const list = await request(managedRelay(options.state, surroundings), 'sessions', {});
   if (options.json) return `${JSON.stringify(list)}\n`;
   const rows = list.map((view) => [
     view.session,
@@ -117,12 +124,12 @@ async function close(argv: readonly string[], surroundings: CommandSurroundings)
   const [session, ...more] = operands;
   if (!session || more.length > 0)
     throw new OperatorError('usage: relayapp close ID; see: relayapp sessions');
-  await request(socketPath(options.state, surroundings), 'close', { session });
+  await request(managedRelay(options.state, surroundings), 'close', { session });
   return `session ${session} closed\n`;
 }
 
-function socketPath(state: string | null, surroundings: Surroundings): string {
-  return locateState(state, surroundings).controlSocket;
+function managedRelay(state: string | null, surroundings: CommandSurroundings): ManagedRelay {
+  return { path: locateState(state, surroundings).controlSocket, clock: surroundings.clock };
 }
 
 function table(rows: readonly (readonly string[])[]): string {

@@ -60,3 +60,5 @@ export const ACCOUNTS_MAX = 10_000;
 /** One request on the management socket, and what is waited for it. */
 export const CONTROL_REQUEST_BYTES_MAX = 64 * 1_024;
 export const CONTROL_REQUEST_DEADLINE_MS = 10_000;
+/** How long a command waits for its answer: a full queue of hashes takes a few seconds. */
+export const CONTROL_ANSWER_DEADLINE_MS = 30_000;

@@ -1,30 +1,33 @@
 #!/usr/bin/env node
 /**
  * relayapp: the process. Chooses the command, gives it its surroundings (clock, streams, signals, credentials), and
- * turns what it throws into one line and an exit status. The only file of the relay that touches `process`.
+ * turns what it throws into one line and an exit status. The only file of the relay that touches `process`. Commands
+ * are loaded when they are chosen: none waits for what another needs.
  */
 import { homedir, hostname } from 'node:os';
 import { systemClock } from '../base/clock.ts';
 import { errorText, OperatorError } from '../base/errors.ts';
 import { Log } from '../base/log.ts';
 import { VERSION } from '../base/version.ts';
-import { helpRelay, runCommand } from './commands.ts';
 
 async function main(argv: readonly string[]): Promise<void> {
+  // Process lists show the command line to everybody on the machine: no secret may stay in it.
+  process.title = 'relayapp';
   const [command = 'help', ...rest] = argv;
-  if (['help', '--help', '-help', '-h', '/?'].includes(command)) return print(helpRelay());
   if (['version', '--version'].includes(command)) return print(`relayapp ${VERSION}\n`);
   if (command === 'serve') return serveUntilSignal(rest);
+  const { helpRelay, runCommand } = await import('./commands.ts');
+  if (['help', '--help', '-help', '-h', '/?'].includes(command)) return print(helpRelay());
   print(
     await runCommand(command, rest, {
       ...surroundings(),
+      clock: systemClock,
       terminal: { input: process.stdin, prompts: process.stderr },
     }),
   );
 }
 
 async function serveUntilSignal(argv: readonly string[]): Promise<void> {
-  // Loaded only here: what a relay needs would slow every management command.
   const { serve } = await import('./serve.ts');
   // Who read the log may have gone: an error of it must not become a line of it, over and over. Visits go on.
   process.stderr.on('error', () => {});

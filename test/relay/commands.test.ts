@@ -21,16 +21,19 @@ async function startManaged(t: Test) {
   await control.listen(rig.state.controlSocket);
   t.teardown(() => control.close());
   const folder = dirname(rig.state.controlSocket);
+  const prompts = new PassThrough({ encoding: 'utf8' });
   const run = (line: string, typed = ''): Promise<string> => {
     const input = new PassThrough();
     input.end(typed);
     const [name = '', ...argv] = line.split(' ');
     return runCommand(name, [...argv, '--state', folder], {
-      ...{ env: {}, homeDirectory: '/', isRoot: false },
-      terminal: { input: input as never, prompts: new PassThrough() },
+      ...{ env: {}, homeDirectory: '/', isRoot: false, clock: systemClock },
+      terminal: { input: input as never, prompts },
     });
   };
-  return { rig, run, control };
+  /** What was said besides the output. */
+  const said = () => String(prompts.read() ?? '');
+  return { rig, run, said, control };
 }
 
 t.test('accounts: add, list, passwd, disable, remove', async (t) => {
@@ -64,6 +67,16 @@ t.test('a chosen secret is printed behind its nameplate, and read from standard 
   t.match(await run('otp new --secret cisco'), /customer password +[0-9A-Z]{6}-cisco\n/);
   t.match(await run('otp new --secret -', 'geheim\n'), /-geheim\n/);
   await t.rejects(run('otp new --secret abc'), { name: 'OperatorError', status: 2 });
+});
+
+t.test('whoever chooses a short secret learns the odds, apart from the output', async (t) => {
+  const { run, said } = await startManaged(t);
+  await run('otp new --secret cisco');
+  t.match(said(), /^relayapp: this secret is short\. .* one guess .* at most 12,000,000 secrets .*\n$/);
+  await run('otp new --secret cisco --json');
+  await run('otp new --secret correct-horse-battery');
+  await run('otp new');
+  t.equal(said(), '');
 });
 
 t.test('sessions and close', async (t) => {

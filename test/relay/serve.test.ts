@@ -22,8 +22,9 @@ function start(state: string) {
 
 /** Sessions whose list is more than a socket holds. */
 async function openManySessions(controlSocket: string): Promise<void> {
+  const relay = { path: controlSocket, clock: systemClock };
   const order = { label: '\u{1f4de}'.repeat(LABEL_CHARACTERS_MAX), ttlMs: 60_000, secret: null };
-  for (let i = 0; i < 1_000; i += 1) await request(controlSocket, 'otp-new', order);
+  for (let i = 0; i < 1_000; i += 1) await request(relay, 'otp-new', order);
 }
 
 /** A management client that asks for the sessions and reads and ends nothing; resolves when it has the answer waiting. */
