@@ -66,7 +66,7 @@ export class Audit {
       this.#isWritable = true;
     } catch (error) {
       this.#isWritable = false;
-      this.#log.error('audit-failed', { event, error: errorCode(error) || errorText(error) });
+      this.#log.error('audit-failed', { what: event, error: errorCode(error) || errorText(error) });
     }
     return this.#isWritable;
   }

@@ -30,8 +30,10 @@ t.test('a file that cannot be opened stops the start', async (t) => {
 });
 
 t.test('a write that fails shows, and throws nothing', async (t) => {
-  const audit = new Audit('/dev/full', clock, silent);
+  const lines: string[] = [];
+  const audit = new Audit('/dev/full', clock, new Log(clock, (line) => lines.push(line)));
   t.equal(audit.record('relay-start', {}), false);
+  t.match(JSON.parse(lines[0]), { event: 'audit-failed', what: 'relay-start', error: 'ENOSPC' });
   t.equal(audit.isWritable, false);
   audit.close();
   t.equal(audit.record('relay-stop', {}), false, 'closed');
@@ -71,8 +73,8 @@ t.test(
     const auditModule = new URL('../../src/relay/audit.js', import.meta.url).href;
     t.same(runOnFullDisk(FILL, auditModule, file), {
       failures: [
-        ['audit-failed', { event: 'relay-start', error: 'short write' }],
-        ['audit-failed', { event: 'relay-start', error: 'EFBIG' }],
+        ['audit-failed', { what: 'relay-start', error: 'short write' }],
+        ['audit-failed', { what: 'relay-start', error: 'EFBIG' }],
       ],
       results: [true, false, false, true],
     });
