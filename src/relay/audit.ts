@@ -1,9 +1,8 @@
 /**
  * The audit file: one JSON line for each event of a session and each act of administration, in order.
  *
- * Lines are appended and handed to the kernel before the event's effect (a visit is not spliced unless its start
- * is written). When a write fails the file is no longer `isWritable`, and nothing new may begin until a later
- * write succeeds; what reduces exposure goes on. A part of a line, all that a full disk took, stays a line of its
+ * Lines are appended and handed to the kernel before the event's effect. What must not happen unwritten (a new
+ * password, the start of a visit) does not when `record` says so; what reduces exposure goes on. A part of a line, all that a full disk took, stays a line of its
  * own. Secrets and live nameplates never appear here.
  */
 import { closeSync, fchmodSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
@@ -33,7 +32,6 @@ export class Audit {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #fd: number;
-  #isWritable = true;
   #endsInFragment: boolean;
 
   /** Opens `file` for appending, and makes its mode 0600 also where it exists. Throws OperatorError. */
@@ -53,22 +51,17 @@ export class Audit {
     }
   }
 
-  get isWritable(): boolean {
-    return this.#isWritable;
-  }
-
   /** Returns whether the line was written. */
   record(event: AuditEvent, fields: Fields): boolean {
     const time = new Date(this.#clock.wallNow()).toISOString();
     const line = jsonLine({ time, event, ...fields });
     try {
       this.#write(Buffer.from(this.#endsInFragment ? `\n${line}` : line, 'latin1'));
-      this.#isWritable = true;
+      return true;
     } catch (error) {
-      this.#isWritable = false;
       this.#log.error('audit-failed', { what: event, error: errorCode(error) || errorText(error) });
+      return false;
     }
-    return this.#isWritable;
   }
 
   close(): void {

@@ -55,7 +55,7 @@ export class Inviter {
     this.#audit = audit;
   }
 
-  /** Throws OperatorError when the secret is unfit or the relay full; rejects with StretchingBusy. */
+  /** Rejects with OperatorError when the secret is unfit, the relay full or the audit file is; with StretchingBusy. */
   async invite({ label, owner, ttlMs = TTL_MS, secret = null }: InviteRequest): Promise<Invited> {
     if ([...label].length > LABEL_CHARACTERS_MAX) {
       throw new OperatorError(`a label has at most ${LABEL_CHARACTERS_MAX} characters`);
@@ -63,9 +63,13 @@ export class Inviter {
     const password = secret === null ? this.#make() : await this.#choose(secret);
     const engineerPassword = makeEngineerPassword(randomBytes);
     const session = this.#sessions.open({ label, owner, engineerPassword, ttlMs });
+    const made = { session: session.id, owner, ttlMs, chosen: secret !== null };
+    if (!this.#audit.record('password-made', made)) {
+      this.#sessions.close(session);
+      throw new OperatorError('the audit file cannot be written: no new sessions; see the log of the relay');
+    }
     const { nameplate, prs } = password;
     this.#sessions.invite(session, { nameplate, prs, session: session.id, wrongTries: 0 });
-    this.#audit.record('password-made', { session: session.id, owner, ttlMs, chosen: secret !== null });
     return { session, customerPassword: password.printed, engineerPassword, ttlMs };
   }
 

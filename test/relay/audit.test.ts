@@ -34,7 +34,6 @@ t.test('a write that fails shows, and throws nothing', async (t) => {
   const audit = new Audit('/dev/full', clock, new Log(clock, (line) => lines.push(line)));
   t.equal(audit.record('relay-start', {}), false);
   t.match(JSON.parse(lines[0]), { event: 'audit-failed', what: 'relay-start', error: 'ENOSPC' });
-  t.equal(audit.isWritable, false);
   audit.close();
   t.equal(audit.record('relay-stop', {}), false, 'closed');
 });
@@ -59,7 +58,7 @@ const FILL = `
   const log = { error: (...line) => failures.push(line) };
   const audit = new Audit(file, { wallNow: () => 0 }, log);
   const results = [];
-  do results.push(audit.record('relay-start', {})); while (audit.isWritable);
+  do results.push(audit.record('relay-start', {})); while (results.at(-1));
   results.push(audit.record('relay-start', {}));
   truncateSync(file, readFileSync(file, 'utf8').lastIndexOf('{', 500) + 5);
   results.push(audit.record('relay-stop', {}));
