@@ -5,7 +5,8 @@
  * scattered order, as traffic does.
  */
 import { systemClock } from '../src/base/clock.ts';
-import { DEADLINE_LIMITS, Deadlines } from '../src/relay/deadlines.ts';
+import { Deadlines } from '../src/relay/deadlines.ts';
+import { DEADLINE_LIMITS } from '../src/relay/limits.ts';
 import { SessionTable } from '../src/relay/session-table.ts';
 import type { Handle } from '../src/relay/slot-pool.ts';
 import type { BenchCase } from './measure.ts';

@@ -14,7 +14,7 @@ import {
 } from '../src/connector/options.ts';
 import { GENERATED_PAGES, renderPage } from '../scripts/render-options.ts';
 import { ROLES } from '../src/relay/accounts.ts';
-import { DEADLINE_LIMITS } from '../src/relay/deadlines.ts';
+import { DEADLINE_LIMITS } from '../src/relay/limits.ts';
 import { COMMANDS, STYLE as RELAY_STYLE } from '../src/relay/options.ts';
 import { locateState } from '../src/relay/state-directory.ts';
 import {

@@ -130,7 +130,8 @@ export class Accounts {
   }
 }
 
-function checkName(name: string): void {
+/** Throws OperatorError for a name that no account may have. */
+export function checkName(name: string): void {
   if (!/^[A-Za-z][A-Za-z0-9_-]*$/.test(name) || name.length > NAME_CHARACTERS_MAX) {
     throw new OperatorError(
       `account names begin with a letter and hold letters, digits, - and _, at most ${NAME_CHARACTERS_MAX}: ` +

@@ -6,6 +6,7 @@ import type { Clock } from '../base/clock.ts';
 import { OperatorError } from '../base/errors.ts';
 import { ROLES, type Accounts } from './accounts.ts';
 import type { Audit } from './audit.ts';
+import { PASSWORD_TTL_MS_MAX } from './limits.ts';
 import type { RequestName, Requests } from './control-protocol.ts';
 import type { Inviter } from './inviter.ts';
 import type { Sessions } from './sessions.ts';
@@ -22,8 +23,6 @@ type Orders = {
     request: Requests[N]['request'],
   ) => Promise<Requests[N]['answer']> | Requests[N]['answer'];
 };
-
-const TTL_MS_MAX = 3_600_000;
 
 /** The orders as a table by name. They throw or reject with OperatorError or StretchingBusy. */
 export function makeOrders({ accounts, audit, inviter, sessions }: AdministrationHost, clock: Clock): Orders {
@@ -51,7 +50,8 @@ export function makeOrders({ accounts, audit, inviter, sessions }: Administratio
       return changed('remove', name);
     },
     'otp-new': async ({ label, ttlMs, secret }) => {
-      if (!(ttlMs > 0 && ttlMs <= TTL_MS_MAX)) throw new OperatorError('a password lives at most an hour');
+      if (!(ttlMs > 0 && ttlMs <= PASSWORD_TTL_MS_MAX))
+        throw new OperatorError('a password lives at most an hour');
       const chosen = secret === null ? null : text('secret', secret);
       const invited = await inviter.invite({
         label: text('label', label),

@@ -7,6 +7,7 @@ import { helpText, parseOptions } from '../base/options.ts';
 import { readNewSecret, readSecret, type Terminal } from '../base/terminal.ts';
 import { escapeText } from '../base/text.ts';
 import { chosenSecretBits, guessOdds } from '../wire/password.ts';
+import { checkName, ROLES } from './accounts.ts';
 import { request, type ManagedRelay } from './control-client.ts';
 import { CLOSE_OPTIONS, COMMANDS, OTP_OPTIONS, SESSIONS_OPTIONS, STYLE, USER_OPTIONS } from './options.ts';
 import { locateState, type Surroundings } from './state-directory.ts';
@@ -51,11 +52,16 @@ async function user(argv: readonly string[], surroundings: CommandSurroundings):
   if (act === 'list' && name === undefined) return userList(relay);
   if (!act || !['add', 'passwd', 'disable', 'remove'].includes(act) || !name || more.length > 0) {
     throw new OperatorError(
-      'usage: relayapp user add|list|passwd|disable|remove NAME [--role engineer|observer|admin]',
+      `usage: relayapp user add|list|passwd|disable|remove NAME [--role ${ROLES.join('|')}]`,
     );
   }
+  if (act !== 'add' && options.role !== USER_OPTIONS.role.default)
+    throw new OperatorError(
+      '--role goes with user add; to change a role, remove the account and add it again',
+    );
   switch (act) {
     case 'add': {
+      checkName(name);
       const password = await readNewSecret(surroundings.terminal, `Password for ${escapeText(name)}: `);
       await request(relay, 'user-add', { name, role: options.role, password });
       return `account ${name} added, role ${options.role}\n`;
@@ -104,7 +110,8 @@ async function otp(argv: readonly string[], surroundings: CommandSurroundings): 
 }
 
 async function sessions(argv: readonly string[], surroundings: CommandSurroundings): Promise<string> {
-  const { options } = parseOptions(SESSIONS_OPTIONS, argv, STYLE);
+  const { options, operands } = parseOptions(SESSIONS_OPTIONS, argv, STYLE);
+  if (operands.length > 0) throw new OperatorError('usage: relayapp sessions [--json]');
   const list = await request(managedRelay(options.state, surroundings), 'sessions', {});
   if (options.json) return `${JSON.stringify(list)}\n`;
   const rows = list.map((view) => [

@@ -37,17 +37,6 @@ export interface DeadlineLimits {
   readonly halfCloseMs: number;
 }
 
-export const DEADLINE_LIMITS: DeadlineLimits = Object.freeze({
-  waitMs: 1_800_000,
-  consentMs: 60_000,
-  syncMs: 1_000,
-  dialMs: 10_000,
-  idleMs: 1_800_000,
-  warnMs: 60_000,
-  lifetimeMs: 28_800_000,
-  halfCloseMs: 30_000,
-});
-
 /** What the session code must answer. Rows are live; a report may end or release any session. */
 export interface DeadlineReports {
   stageExpired(row: number): void;

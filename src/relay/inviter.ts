@@ -15,7 +15,7 @@ import {
   stretchParameters,
 } from '../wire/password.ts';
 import type { Audit } from './audit.ts';
-import { LABEL_CHARACTERS_MAX } from './limits.ts';
+import { LABEL_CHARACTERS_MAX, PASSWORD_TTL_MS } from './limits.ts';
 import type { Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { MANAGEMENT, type Stretcher } from './stretching.ts';
@@ -36,8 +36,6 @@ export interface Invited {
   readonly ttlMs: number;
 }
 
-const TTL_MS = 600_000;
-
 interface CustomerPassword {
   readonly printed: string;
   readonly nameplate: string;
@@ -56,7 +54,7 @@ export class Inviter {
   }
 
   /** Rejects with OperatorError when the secret is unfit, the relay full or the audit file is; with StretchingBusy. */
-  async invite({ label, owner, ttlMs = TTL_MS, secret = null }: InviteRequest): Promise<Invited> {
+  async invite({ label, owner, ttlMs = PASSWORD_TTL_MS, secret = null }: InviteRequest): Promise<Invited> {
     if ([...label].length > LABEL_CHARACTERS_MAX) {
       throw new OperatorError(`a label has at most ${LABEL_CHARACTERS_MAX} characters`);
     }

@@ -2,6 +2,7 @@
  * Numbers we chose, each with its reason. What an operator may want otherwise is an option (options.ts) with the
  * number here as its default.
  */
+import type { DeadlineLimits } from './deadlines.ts';
 
 /** A machine's handshake (TLS, password exchange) from accept to authenticated; no byte extends it. */
 export const MACHINE_DEADLINE_MS = 20_000;
@@ -35,6 +36,21 @@ export const DAEMON_END_MS = 100;
 export const LINGER_MS = 5_000;
 /** SIGTERM to exit, at most. */
 export const STOP_DEADLINE_MS = 9_000;
+
+/** Deadlines of a session's states (deadlines.ts); those that people meet are options of `relayapp serve`. */
+export const DEADLINE_LIMITS: DeadlineLimits = Object.freeze({
+  waitMs: 1_800_000,
+  consentMs: 60_000,
+  syncMs: SYNC_MS,
+  dialMs: 10_000,
+  idleMs: 1_800_000,
+  warnMs: 60_000,
+  lifetimeMs: 28_800_000,
+  halfCloseMs: 30_000,
+});
+/** A one-time password lives as long as it takes to pass it on by telephone, and is never one for tomorrow. */
+export const PASSWORD_TTL_MS = 600_000;
+export const PASSWORD_TTL_MS_MAX = 3_600_000;
 
 /** Granularity of all deadlines: the timer wheel's tick. */
 export const TICK_MS = 100;

@@ -10,14 +10,17 @@ import { errorText, OperatorError } from '../base/errors.ts';
 import { Log } from '../base/log.ts';
 import { VERSION } from '../base/version.ts';
 
+const HELP: readonly string[] = ['help', '--help', '-help', '-h', '/?'];
+
 async function main(argv: readonly string[]): Promise<void> {
   // Process lists show the command line to everybody on the machine: no secret may stay in it.
   process.title = 'relayapp';
   const [command = 'help', ...rest] = argv;
   if (['version', '--version'].includes(command)) return print(`relayapp ${VERSION}\n`);
-  if (command === 'serve') return serveUntilSignal(rest);
+  const asksHelp = HELP.includes(command) || rest.includes('--help') || rest.includes('-help');
+  if (command === 'serve' && !asksHelp) return serveUntilSignal(rest);
   const { helpRelay, runCommand } = await import('./commands.ts');
-  if (['help', '--help', '-help', '-h', '/?'].includes(command)) return print(helpRelay());
+  if (asksHelp) return print(helpRelay());
   print(
     await runCommand(command, rest, {
       ...surroundings(),

@@ -2,6 +2,8 @@
  * The relay's commands and their option tables: what `relayapp` accepts, and what its help and the README say.
  */
 import type { OptionStyle, OptionTable } from '../base/options.ts';
+import { ROLES } from './accounts.ts';
+import { DEADLINE_LIMITS, PASSWORD_TTL_MS, PASSWORD_TTL_MS_MAX } from './limits.ts';
 
 export const STYLE: OptionStyle = { dashes: '--', hint: 'run `relayapp help`' };
 
@@ -47,7 +49,7 @@ export const SERVE_OPTIONS = {
     kind: 'durationMs',
     value: 'TIME',
     help: 'a visit without traffic ends after this; both people are warned a minute before',
-    default: HOUR_MS / 2,
+    default: DEADLINE_LIMITS.idleMs,
     min: 1_000,
     max: 24 * HOUR_MS,
   },
@@ -55,7 +57,7 @@ export const SERVE_OPTIONS = {
     kind: 'durationMs',
     value: 'TIME',
     help: 'a visit ends after this, busy or not',
-    default: 8 * HOUR_MS,
+    default: DEADLINE_LIMITS.lifetimeMs,
     min: 1_000,
     max: 168 * HOUR_MS,
   },
@@ -63,7 +65,7 @@ export const SERVE_OPTIONS = {
     kind: 'durationMs',
     value: 'TIME',
     help: 'how long the customer has to answer',
-    default: 60_000,
+    default: DEADLINE_LIMITS.consentMs,
     min: 1_000,
     max: 600_000,
   },
@@ -71,7 +73,7 @@ export const SERVE_OPTIONS = {
     kind: 'durationMs',
     value: 'TIME',
     help: 'a connected customer without a visit is let go after this',
-    default: HOUR_MS / 2,
+    default: DEADLINE_LIMITS.waitMs,
     min: 1_000,
     max: 24 * HOUR_MS,
   },
@@ -84,7 +86,7 @@ export const USER_OPTIONS = {
     kind: 'choice',
     value: 'ROLE',
     help: 'what the account may do: engineer, observer or admin',
-    choices: ['engineer', 'observer', 'admin'],
+    choices: ROLES,
     default: 'engineer',
   },
 } as const satisfies OptionTable;
@@ -96,9 +98,9 @@ export const OTP_OPTIONS = {
     kind: 'durationMs',
     value: 'TIME',
     help: 'how long the customer has to connect',
-    default: 600_000,
+    default: PASSWORD_TTL_MS,
     min: 1_000,
-    max: HOUR_MS,
+    max: PASSWORD_TTL_MS_MAX,
   },
   secret: {
     kind: 'text',

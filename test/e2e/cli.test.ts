@@ -112,6 +112,8 @@ t.test('help, in every spelling', async (t) => {
     [TNDCONNECT, ['-help'], /-noecho/],
     [RELAYAPP, ['help'], /relayapp serve/],
     [RELAYAPP, ['--help'], /relayapp otp new/],
+    [RELAYAPP, ['serve', '--help'], /--listen HOST:PORT/],
+    [RELAYAPP, ['user', 'add', '--help'], /--role ROLE/],
     [RELAYAPP, [], /relayapp user/],
   ] as const) {
     const ran = run(t, program, argv);

@@ -18,7 +18,7 @@ import { Connector } from '../../src/connector/connector.ts';
 import { Console } from '../../src/connector/console.ts';
 import { parseConnectorOptions } from '../../src/connector/options.ts';
 import { Transcript } from '../../src/connector/transcript.ts';
-import { DEADLINE_LIMITS } from '../../src/relay/deadlines.ts';
+import { DEADLINE_LIMITS } from '../../src/relay/limits.ts';
 import { loadIdentity, type Identity } from '../../src/relay/identity.ts';
 import { addressOf, listen } from '../../src/relay/listeners.ts';
 import { Relay, type RelaySettings } from '../../src/relay/relay.ts';

@@ -158,3 +158,11 @@ t.test('hostile requests are answered or dropped, and the relay goes on', async 
   t.equal(await ask('x'.repeat(200_000)), '', 'endless: dropped');
   t.equal(JSON.parse(await run('sessions --json')).length, 0);
 });
+
+t.test('what a command does not take is refused before anything is asked or done', async (t) => {
+  const { run, said } = await startManaged(t);
+  await t.rejects(run('user add 4821-9375'), /account names begin with a letter/);
+  await t.rejects(run('user passwd alice --role admin'), /--role goes with user add/);
+  await t.rejects(run('sessions extra'), /usage: relayapp sessions/);
+  t.equal(said(), '', 'no password was asked for');
+});

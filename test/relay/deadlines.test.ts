@@ -1,6 +1,7 @@
 /** Deadlines of sessions, with a clock that is moved by hand. Times are milliseconds since the clock's start. */
 import t from 'tap';
-import { DEADLINE_LIMITS, Deadlines, type DeadlineLimits } from '../../src/relay/deadlines.ts';
+import { Deadlines, type DeadlineLimits } from '../../src/relay/deadlines.ts';
+import { DEADLINE_LIMITS } from '../../src/relay/limits.ts';
 import type { SessionState } from '../../src/relay/session-states.ts';
 import { SessionTable } from '../../src/relay/session-table.ts';
 import type { Handle } from '../../src/relay/slot-pool.ts';
