@@ -22,6 +22,7 @@ import {
   stretchParameters,
   type TypedPassword,
 } from '../wire/password.ts';
+import { WireError } from '../wire/wire-error.ts';
 import type { Console } from './console.ts';
 import { ControlLink, type Accepted, type ControlHost } from './control-link.ts';
 import { dialRelay, dialTcp, type Secured } from './dial.ts';
@@ -42,6 +43,8 @@ export interface ConnectorSurroundings {
 
 /** After a visit that ended in good order, last bytes get this long before the program ends. */
 const LAST_BYTES_MS = 5_000;
+/** A person's, from seeing that a question is gone to not pressing its key any more, amply. */
+const REACTION_MS = 1_000;
 
 export class Connector implements ControlHost, VisitHost {
   readonly clock: Clock;
@@ -57,6 +60,9 @@ export class Connector implements ControlHost, VisitHost {
   #cancelWait: Cancel = () => {};
   #waitEndMs = 0;
   #asking: string | null = null;
+  /** A key that is pressed before may be meant for the question that was withdrawn. */
+  #nextQuestionMs = 0;
+  #onVisitsOver: () => void = () => {};
   #resolve: (ending: Ending) => void = () => {};
   readonly #ending: Promise<Ending>;
 
@@ -169,6 +175,7 @@ export class Connector implements ControlHost, VisitHost {
   }
 
   visitRequested(request: FrameFields<'visitRequest'>): void {
+    if (this.#visits.size > 0) throw new WireError('unexpected-frame', 'a second visit at once');
     this.#answer(request).catch((error: unknown) => this.#stop(endingOf(error)));
   }
 
@@ -196,6 +203,8 @@ export class Connector implements ControlHost, VisitHost {
     const { console } = this.#surroundings;
     if (this.#options.consent === 'auto') return 'yes';
     if (!console.hasKeyboard) return 'no';
+    await this.#pause(this.#nextQuestionMs - this.clock.now());
+    if (this.#visits.get(id)?.isOver !== false) return 'withdrawn';
     const seconds = Math.round(answerMs / 1_000);
     const question = `Let ${visibleText(who)} work on ${this.#options.targetText}? (y/n, ${seconds} s)`;
     const cancel = this.clock.after(answerMs, () => console.withdraw());
@@ -208,11 +217,18 @@ export class Connector implements ControlHost, VisitHost {
     }
   }
 
+  #pause(ms: number): Promise<void> | void {
+    if (ms > 0) return new Promise((resolve) => void this.clock.after(ms, resolve));
+  }
+
   visitCancelled(id: string): void {
     const visit = this.#visits.get(id);
     if (!visit) return;
     this.event('The engineer is gone again; waiting.');
-    if (this.#asking === id) this.#surroundings.console.withdraw();
+    if (this.#asking === id) {
+      this.#nextQuestionMs = this.clock.now() + REACTION_MS;
+      this.#surroundings.console.withdraw();
+    }
     visit.end('now');
     this.#wait();
   }
@@ -237,12 +253,10 @@ export class Connector implements ControlHost, VisitHost {
     const ending = outcomeEnding(outcome ?? 'failure');
     const active = [...this.#visits.values()].filter((visit) => !visit.isOver);
     if (ending.status !== 0 || active.length === 0) return this.#stop(ending);
-    for (const visit of active) visit.end('gracefully');
-    this.#cancelWait = this.clock.after(LAST_BYTES_MS, () => this.#stop(ending));
     this.#onVisitsOver = () => this.#stop(ending);
+    this.#cancelWait = this.clock.after(LAST_BYTES_MS, () => this.#stop(ending));
+    for (const visit of active) visit.end('gracefully');
   }
-
-  #onVisitsOver: () => void = () => {};
 
   relayLost(why: string): void {
     const text = `The connection to the relay broke off (${why}).`;

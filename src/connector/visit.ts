@@ -73,23 +73,22 @@ export class Visit {
       async () => this.#keep(new SocketLeg(await dialTcp(this.#host.target, this.#host, this.#host.urgent))),
     );
     if (!daemon) return;
-    const rest = await this.#dial(
+    const proved = await this.#dial(
       VISIT_FAILED.relayUnreachable,
       'The relay does not take the visit',
       async () => {
         const secured = await dialRelay(relay, this.#host);
-        this.#keep(secured.leg);
-        await this.#prove(secured);
-        return secured.leg;
+        return { leg: this.#keep(secured.leg), early: await this.#prove(secured) };
       },
     );
-    if (rest) this.#splice(rest, daemon);
+    if (proved) this.#splice(proved.leg, daemon, proved.early);
   }
 
   /** Ends the visit: at once, or after what is under way in both directions has arrived. */
   end(how: 'now' | 'gracefully'): void {
     if (this.#isOver) return;
-    if (how === 'gracefully' && this.#endedSides.size > 0) {
+    if (how === 'gracefully') {
+      this.#cancelDeadline();
       this.#cancelDeadline = this.#host.clock.after(LINGER_MS, () => this.end('now'));
       return;
     }
@@ -97,10 +96,10 @@ export class Visit {
     for (const leg of this.#legs) closeGracefully(leg, this.#host.clock, LINGER_MS);
   }
 
-  async #dial(reason: number, what: string, dial: () => Promise<Leg>): Promise<Leg | null> {
+  async #dial<T>(reason: number, what: string, dial: () => Promise<T>): Promise<T | null> {
     try {
-      const leg = await dial();
-      return this.#isOver ? null : leg;
+      const dialled = await dial();
+      return this.#isOver ? null : dialled;
     } catch (error) {
       if (this.#isOver) return null;
       this.#host.event(`${what} (${errorCode(error) || errorText(error)}).`);
@@ -121,7 +120,8 @@ export class Visit {
     return leg;
   }
 
-  #prove({ leg, exporter }: Secured): Promise<void> {
+  /** Resolves with the bytes of the engineer that came right behind the acknowledgement. */
+  #prove({ leg, exporter }: Secured): Promise<Buffer> {
     const { dataKey, clock } = this.#host;
     const visit = Buffer.from(this.id, 'hex');
     const decoder = new FrameDecoder();
@@ -148,8 +148,7 @@ export class Visit {
               frame.name === 'dataAccepted' && verifyDataTag(frame.tag, dataKey, 'relay', visit, exporter);
             if (!isRelay)
               return fail(frame.name === 'dataRefused' ? 'visit withdrawn' : 'wrong acknowledgement');
-            done(resolve);
-            this.#early = decoder.takeRest();
+            done(() => resolve(decoder.takeRest()));
           } catch (error) {
             if (!(error instanceof WireError)) throw error;
             fail(errorText(error));
@@ -162,10 +161,7 @@ export class Visit {
     });
   }
 
-  /** Bytes of the engineer that came right behind the acknowledgement. */
-  #early: Buffer = Buffer.alloc(0);
-
-  #splice(relay: Leg, daemon: Leg): void {
+  #splice(relay: Leg, daemon: Leg, early: Buffer): void {
     const splice = new Splice(relay, daemon, {
       moved: () => {},
       ended: (side) => this.#ended(splice, side),
@@ -181,7 +177,7 @@ export class Visit {
       fromFar: (chunk) => splice.send('near', output.push(chunk)),
     };
     this.#host.event('The engineer is connected to the telnet daemon. Ctrl+C ends the visit.');
-    if (this.#early.length > 0) splice.filter.fromNear(this.#early);
+    if (early.length > 0) splice.filter.fromNear(early);
     splice.start();
   }
 

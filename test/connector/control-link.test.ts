@@ -59,6 +59,21 @@ t.test('a relay that names a host to be looked up is left', async (t) => {
   t.equal(daemonDials(), 0);
 });
 
+t.test('a relay that asks for a second visit at once is left, and nobody is let in', async (t) => {
+  const request = { who: 'alice', from: '192.0.2.1', over: 'telnet', answerMs: 60_000 };
+  const { customer, daemonDials } = await letIn(
+    t,
+    (peer) => {
+      peer.send('visitRequest', { visit: VISIT, ...request });
+      peer.send('visitRequest', { visit: '11'.repeat(16), ...request, who: 'mallory' });
+    },
+    { keyboard: true },
+  );
+  t.equal(await customer.done, RELAY_LOST);
+  t.notMatch(customer.screen(), /mallory/);
+  t.equal(daemonDials(), 0);
+});
+
 t.test('orders for visits that nobody asked for change nothing', async (t) => {
   const { customer, daemonDials } = await letIn(t, (peer) => {
     peer.send('visitCancel', { visit: VISIT });

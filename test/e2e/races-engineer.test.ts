@@ -14,6 +14,7 @@ import {
   showsTimes,
   type People,
 } from '../helpers/people.ts';
+import { delivered } from '../helpers/loop.ts';
 import { collectSites, hangUp, QUESTION, race, STAGES, type Scene, type Stage } from '../helpers/race.ts';
 import { until, type RunningConnector, type TestSocket } from '../helpers/rig.ts';
 
@@ -126,4 +127,23 @@ race('two engineers come at once: one is asked for, the other is told', {}, asyn
   t.equal(customer.screen().split(QUESTION).length, 2, 'one question');
   t.same(outcomesOf(rig, invited), ['refused']);
   hangUp(...both);
+});
+
+race('a key for the question that was withdrawn does not answer the next', {}, async ({ t, rig, daemon }) => {
+  const { invited, customer, engineer } = await bringTogether(rig, daemon, 'account', { keyboard: true });
+  await customer.shows(QUESTION);
+  const next = await dialEngineer(rig);
+  await next.logIn(invited.session.id, '');
+  engineer.write(INTERRUPT);
+  await customer.shows('The engineer is gone again; waiting.');
+  next.write(`${invited.session.id}\r\n${invited.engineerPassword}\r\n`);
+  await until(() => customer.screen().split('Visit asked for').length === 3);
+  // Were the next question shown at once, it would be by now.
+  await delivered();
+  customer.press('y');
+  await asked(customer, 2);
+  t.equal(rig.relay.sessions.stateOf(invited.session), 'awaitingConsent');
+  customer.press('n');
+  await next.has('(refused)');
+  hangUp(engineer, next);
 });
