@@ -12,6 +12,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { closeGoneTerminals } from '../../src/base/terminal.ts';
 import { daemonPeers, startDaemon, type Daemon, type DaemonKind } from '../../test/helpers/daemons.ts';
 import { isThere } from '../../test/helpers/peers.ts';
 import type { RunningProcess } from '../../test/helpers/processes.ts';
@@ -44,6 +45,10 @@ let ending: Promise<never> | null = null;
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
+
+// A terminal that is gone stops nothing: what was made has to be removed all the same.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+process.once('exit', closeGoneTerminals);
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {

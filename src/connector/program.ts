@@ -19,7 +19,9 @@ import { charsetOf } from './screen-filter.ts';
 import { screenOutput } from './screen-output.ts';
 import { Transcript } from './transcript.ts';
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+const IMPATIENT = ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const;
+/** The hang-up of a closed terminal may come after its end was seen, and is no second order. */
+const SIGNALS = [...IMPATIENT, 'SIGHUP'] as const;
 
 /** All of it, told to the customer. Resolves with the exit status; nothing is left to do then but to exit. */
 export async function runProgram(system: NodeJS.Process): Promise<number> {
@@ -71,7 +73,7 @@ async function runConnector(
   });
   const interrupt = (): void => connector.interrupt();
   const letGo = (): void => {
-    for (const signal of SIGNALS) system.off(signal, interrupt);
+    for (const signal of IMPATIENT) system.off(signal, interrupt);
     console.releaseKeyboard();
   };
   console.onInterrupt = interrupt;

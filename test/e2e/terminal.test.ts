@@ -1,18 +1,20 @@
 /**
  * tndconnect as a real process on a real terminal: one that is not read, one that goes away, one that the daemon
- * leaves in disorder; keys, signals and the password prompt.
+ * leaves in disorder; keys, signals and the password prompt. And the demo, whose terminal goes away.
  */
-import { readFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { dialEngineer, inviteFor, outcomesOf } from '../helpers/people.ts';
+import { freePort } from '../helpers/daemons.ts';
 import { skipUnless } from '../helpers/peers.ts';
 import { isRunning } from '../helpers/processes.ts';
 import { startDaemon, startRig, temporaryFolder, until } from '../helpers/rig.ts';
 import { Terminal } from '../helpers/terminal.ts';
 
 const program = fileURLToPath(new URL('../../src/connector/main.js', import.meta.url));
+const demo = fileURLToPath(new URL('../../scripts/lib/demo.js', import.meta.url));
 const CUSTOMER_ENDED = 4;
 const CUT = '[some output was not shown here; the log has all of it]';
 const skip = skipUnless('expect');
@@ -181,6 +183,21 @@ for (const [what, act] of [
     t.match(customer.log(), /event {2}interrupted/);
   });
 }
+
+const skipDemo = skipUnless('expect', 'busybox');
+
+t.test('closing the terminal of the demo leaves nothing behind', { skip: skipDemo }, async (t) => {
+  const folder = temporaryFolder(t);
+  chmodSync(folder, 0o711); // started as root, the relay becomes somebody else
+  const command = [process.execPath, demo, '--port', String(await freePort())];
+  const terminal = await Terminal.run(command, { env: { TMPDIR: folder } });
+  t.teardown(() => terminal.stop());
+  await terminal.await('Ctrl+C ends the demo');
+  t.equal(readdirSync(folder).length, 1);
+  await terminal.hangUp();
+  await until(() => !isRunning(terminal.pid));
+  t.same(readdirSync(folder), []);
+});
 
 /** What the shell around the program writes, once it is there. */
 async function fileOf({ folder }: Customer, name: string): Promise<string> {
