@@ -2,9 +2,10 @@
  * Text from outside, made fit to be shown: every string a peer or a customer sends passes through here before it
  * reaches a log, a prompt or a terminal.
  *
- * `escapeText` is for logs: one line of printable ASCII, whatever comes in, and nothing lost. `visibleText` is for
- * people: letters of every script stay, what could move the cursor, turn the reading direction or hide does not.
- * Neither ever throws. `columnsOf` tells how wide a character stands on a terminal.
+ * `escapeText` is for logs: one line of printable ASCII, whatever comes in, and nothing lost. `escapeInto` is for the
+ * record of a session: the same, but letters of every script stay. `visibleText` is for people: letters stay, what
+ * could move the cursor, turn the reading direction or hide does not. None ever throws. `columnsOf` tells how wide a
+ * character stands on a terminal.
  */
 
 const encoder = new TextEncoder();
@@ -36,15 +37,19 @@ for (let byte = 0; byte < 256; byte++) {
 }
 
 /**
- * `escapeText` for bulk: writes the escaped form of `bytes` into `target` from `at` on, where there must be room for
- * ESCAPED_BYTES_MAX times as many. Returns where it ended.
+ * `escapeText` for bulk, which leaves letters of every script: writes `bytes` into `target` from `at` on, where there
+ * must be room for ESCAPED_BYTES_MAX times as many. What is not the UTF-8 form of something visible becomes \xNN, so
+ * nothing is lost. Returns where it ended.
  */
 export function escapeInto(target: Uint8Array, at: number, bytes: Uint8Array): number {
+  let bytesOfLetter = 0;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i];
     const length = ESCAPED_LENGTH[byte];
-    if (length === 1) {
+    if (byte >= 0x80 && bytesOfLetter === 0) bytesOfLetter = visibleAt(bytes, i);
+    if (length === 1 || bytesOfLetter > 0) {
       target[at++] = byte;
+      if (bytesOfLetter > 0) bytesOfLetter--;
       continue;
     }
     const from = byte * ESCAPED_BYTES_MAX;
@@ -59,6 +64,8 @@ export function escapeInto(target: Uint8Array, at: number, bytes: Uint8Array): n
 
 /** What a terminal neither shows nor may obey: controls, formats, surrogates, private characters, fillers. */
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
+/** What HIDDEN says of each code point, once it was asked: 1 visible, 2 hidden. */
+const visibility = new Uint8Array(0x110000);
 const MARK = /\p{M}/u;
 const SPACE = /\p{Zs}/u;
 
@@ -76,6 +83,24 @@ export function visibleText(text: string, limit: TextLimit = {}): string {
     if (marks <= MAX_MARKS) cut.add(SPACE.test(character) ? ' ' : character);
   }
   return cut.text;
+}
+
+/** Smallest code point of a UTF-8 form (RFC 3629) of 2, 3 and 4 bytes. */
+const SMALLEST = [0, 0, 0x80, 0x800, 0x10000];
+
+/** Bytes of the visible character beyond ASCII whose UTF-8 form begins at `at`; 0 where there is none. */
+function visibleAt(bytes: Uint8Array, at: number): number {
+  const lead = bytes[at];
+  const length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 0;
+  if (length === 0 || at + length > bytes.length) return 0;
+  let codePoint = lead & (0x7f >> length);
+  for (let i = at + 1; i < at + length; i++) {
+    if (bytes[i] >> 6 !== 2) return 0;
+    codePoint = (codePoint << 6) | (bytes[i] & 0x3f);
+  }
+  if (codePoint < SMALLEST[length] || codePoint > 0x10ffff) return 0;
+  visibility[codePoint] ||= HIDDEN.test(String.fromCodePoint(codePoint)) ? 2 : 1;
+  return visibility[codePoint] === 1 ? length : 0;
 }
 
 /** Unicode East Asian Width W and F in whole blocks, and the emoji planes: close enough to rub out what was echoed. */

@@ -5,7 +5,8 @@
  *     2026-11-23T09:12:41.623Z  shown  login: admin
  *
  * Only what the daemon sent is recorded, never what was typed: a key that the daemon echoes is in its output, and a
- * password that it does not echo is nowhere. Control bytes are escaped (\xNN), so the file can be read with any tool.
+ * password that it does not echo is nowhere. UTF-8 text with nothing in it but visible characters: everything else is
+ * escaped, byte by byte (\xNN), so the file can be read with any tool. A character that a cut divides is escaped.
  * Appended, mode 0600. Writes are synchronous, one for each chunk: what happened is in the file before it goes on.
  */
 import { closeSync, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /** Text from outside: nothing unprintable, invisible or turning survives, and nothing is lost from a log. */
 import t from 'tap';
-import { columnsOf, escapeText, visibleText } from '../../src/base/text.ts';
+import { columnsOf, escapeInto, ESCAPED_BYTES_MAX, escapeText, visibleText } from '../../src/base/text.ts';
 
 t.test('escapeText writes any byte as printable ASCII on one line', async (t) => {
   for (let byte = 0; byte < 256; byte++) t.match(escapeText(Uint8Array.of(byte)), /^[\x20-\x7e]+$/);
@@ -9,6 +9,65 @@ t.test('escapeText writes any byte as printable ASCII on one line', async (t) =>
   t.equal(escapeText('é'), '\\xc3\\xa9');
   t.equal(escapeText('\u202eevil'), '\\xe2\\x80\\xaeevil');
   t.equal(escapeText(''), '');
+});
+
+function recorded(input: string | Uint8Array): string {
+  const bytes = Buffer.from(input);
+  const target = Buffer.alloc(bytes.length * ESCAPED_BYTES_MAX);
+  return target.toString('utf8', 0, escapeInto(target, 0, bytes));
+}
+
+t.test('escapeInto leaves letters of every script and escapes the rest, byte by byte', async (t) => {
+  for (const text of ['日本語、テスト。', 'grüße', 'Ελληνικά', 'עברית', 'ไทย', '😀𠀀', '\u00a0\u3000'])
+    t.equal(recorded(text), text);
+  for (const hidden of [
+    '\u0080',
+    '\u009b',
+    '\u00ad',
+    '\u061c',
+    '\u200b',
+    '\u200d',
+    '\u202e',
+    '\u2028',
+    '\u2066',
+    '\ufeff',
+    '\ue000',
+    '\u{f0000}',
+    '\u{e0041}',
+    '\x1b',
+    '\\',
+  ])
+    t.equal(recorded(`a${hidden}b`), `a${escapeText(hidden)}b`);
+});
+
+t.test('escapeInto escapes what is no UTF-8', async (t) => {
+  const broken = [
+    '80',
+    'bf',
+    'c0af',
+    'c1bf',
+    'e08080',
+    'e0a0',
+    'eda080',
+    'edbfbf',
+    'f0808080',
+    'f09080',
+    'f4908080',
+    'f8888080',
+    'ff',
+    'c3',
+    'c328',
+    'e28228',
+  ];
+  for (const hex of broken) {
+    const bytes = Buffer.from(hex, 'hex');
+    t.equal(recorded(bytes), escapeText(bytes), hex);
+    t.equal(
+      recorded(Buffer.concat([bytes, Buffer.from('é')])),
+      `${escapeText(bytes)}é`,
+      `${hex}, then a letter`,
+    );
+  }
 });
 
 t.test('escapeText can be read back', async (t) => {

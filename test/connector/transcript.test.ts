@@ -36,6 +36,14 @@ t.test('events and output in order, one line each, time-stamped, escaped', async
   t.match(readFileSync(file, 'latin1'), /^2023-11-14T22:13:20\.000Z {2}event {2}started\n/);
 });
 
+t.test('letters of every script can be read in the file', async (t) => {
+  const { file, transcript } = make(t);
+  const bytes = Buffer.from('ようこそ\x1b[0m \u202e\r\n');
+  for (const byte of bytes) transcript.shown(Uint8Array.of(byte));
+  transcript.close();
+  t.match(readFileSync(file, 'utf8'), 'shown  ようこそ\\x1b[0m \\xe2\\x80\\xae\n');
+});
+
 t.test('an unfinished line is written after a second, before an event, and at the end', async (t) => {
   const { clock, transcript, lines } = make(t);
   shown(transcript, 'login: ');
