@@ -32,6 +32,7 @@ async function startCustomer(t: Test, setting: Setting = {}) {
   const daemon = await startDaemon(t, setting.greeting);
   const invited = await inviteFor(rig, 'session');
   const folder = temporaryFolder(t);
+  chmodSync(folder, 0o777); // for whomever the program runs as
   const log = join(folder, 'tndconnect.log');
   const command = [
     ...[
@@ -77,18 +78,33 @@ const ROW = `${'x'.repeat(78)}\r\n`;
 const ROWS = 20_000;
 const FLOOD = ROW.repeat(ROWS);
 
-t.test('a terminal that nobody reads holds up neither the visit nor its end', { skip }, async (t) => {
-  const customer = await startCustomer(t);
-  const { engineer, site } = await startVisit(customer);
-  site.write(`${FLOOD}end of flood`);
-  await engineer.has('end of flood');
-  await until(() => customer.log().includes('end of flood'));
-  t.equal(customer.log().split('x'.repeat(78)).length, ROWS + 1, 'the log has all of it');
-  process.kill(customer.terminal.pid, 'SIGTERM');
-  await engineer.ended;
-  await until(() => !isRunning(customer.terminal.pid));
-  t.same(outcomesOf(customer.rig, customer.invited), ['customer']);
-});
+const isRoot = process.getuid?.() === 0;
+
+for (const [whose, shell, options] of [
+  ['', 'exec "$@"', { skip }],
+  [
+    ", also when it is somebody else's",
+    'exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"',
+    { skip: skip || (!isRoot && 'needs root') },
+  ],
+] as const) {
+  t.test(
+    `a terminal that nobody reads holds up neither the visit nor its end${whose}`,
+    options,
+    async (t) => {
+      const customer = await startCustomer(t, { shell });
+      const { engineer, site } = await startVisit(customer);
+      site.write(`${FLOOD}end of flood`);
+      await engineer.has('end of flood');
+      await until(() => customer.log().includes('end of flood'));
+      t.equal(customer.log().split('x'.repeat(78)).length, ROWS + 1, 'the log has all of it');
+      process.kill(customer.terminal.pid, 'SIGTERM');
+      await engineer.ended;
+      await until(() => !isRunning(customer.terminal.pid));
+      t.same(outcomesOf(customer.rig, customer.invited), ['customer']);
+    },
+  );
+}
 
 t.test(
   'a terminal that is read again says that output is missing, and shows the rest',
