@@ -11,9 +11,11 @@ export interface Terminal {
   readonly input: NodeJS.ReadStream;
   /** Where prompts go: not standard output, which may be piped on. */
   readonly prompts: NodeJS.WritableStream;
+  /** Ends a prompt, for signals: whoever started the program has the terminal back as it was. */
+  readonly stop?: AbortSignal;
 }
 
-/** Nobody answers the prompt: ^C, ^\\, ^D on an empty line, the terminal's end, or the caller's `stop`. */
+/** Nobody answers the prompt: ^C, ^\\, ^D on an empty line, the terminal's end, or `stop`. */
 export class Interrupted extends OperatorError {
   constructor() {
     super('interrupted');
@@ -32,9 +34,8 @@ const never = new AbortController().signal;
 
 /** The secret, without its line end. Rejects with Interrupted, or with OperatorError when there is none. */
 export async function readSecret(
-  { input, prompts }: Terminal,
+  { input, prompts, stop = never }: Terminal,
   prompt: string,
-  stop: AbortSignal = never,
 ): Promise<string> {
   if (stop.aborted) throw new Interrupted();
   if (!input.isTTY) return firstLine(input, stop);

@@ -92,7 +92,7 @@ async function runConnector(
 /** Leaving the prompt is an ending like Ctrl+C at any other time. */
 async function askPassword({ stdin, stderr }: NodeJS.Process, stop: AbortSignal): Promise<string> {
   try {
-    return await readSecret({ input: stdin, prompts: stderr }, 'One-time password: ', stop);
+    return await readSecret({ input: stdin, prompts: stderr, stop }, 'One-time password: ');
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     throw new OperatorError(error.message, { status: outcomeEnding('customer').status });

@@ -10,6 +10,7 @@ import { errorText, OperatorError } from '../base/errors.ts';
 import { Log } from '../base/log.ts';
 import { VERSION } from '../base/version.ts';
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 const HELP: readonly string[] = ['help', '--help', '-help', '-h', '/?'];
 
 async function main(argv: readonly string[]): Promise<void> {
@@ -25,9 +26,21 @@ async function main(argv: readonly string[]): Promise<void> {
     await runCommand(command, rest, {
       ...surroundings(),
       clock: systemClock,
-      terminal: { input: process.stdin, prompts: process.stderr },
+      terminal: { input: process.stdin, prompts: process.stderr, stop: stopAtSignal() },
     }),
   );
+}
+
+/** A signal ends the program, but first the prompt: the terminal is not left without echo. */
+function stopAtSignal(): AbortSignal {
+  const stopping = new AbortController();
+  for (const signal of SIGNALS) {
+    process.once(signal, () => {
+      stopping.abort();
+      setImmediate(() => process.kill(process.pid, signal));
+    });
+  }
+  return stopping.signal;
 }
 
 async function serveUntilSignal(argv: readonly string[]): Promise<void> {

@@ -36,7 +36,7 @@ t.test('whoever leaves the prompt interrupts, and raw mode is taken back', async
   };
   for (const [way, leave] of Object.entries(ways)) {
     const term = terminal(true);
-    const secret = readSecret(term, 'Password: ', stop.signal);
+    const secret = readSecret({ ...term, stop: stop.signal }, 'Password: ');
     leave(term.input);
     await t.rejects(secret, /interrupted/, way);
     t.same(term.modes, way === 'the caller, before' ? [] : [true, false], way);
@@ -66,7 +66,7 @@ t.test('^D within a line is nothing, and function keys are no part of the secret
 
 t.test('the caller stops what waits for standard input, too', async (t) => {
   const stop = new AbortController();
-  const secret = readSecret(terminal(false), '', stop.signal);
+  const secret = readSecret({ ...terminal(false), stop: stop.signal }, '');
   stop.abort();
   await t.rejects(secret, /interrupted/);
 });

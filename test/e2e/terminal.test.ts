@@ -3,6 +3,7 @@
  * leaves in disorder; keys, signals and the password prompt. And the demo, whose terminal goes away.
  */
 import { chmodSync, readdirSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
@@ -14,6 +15,7 @@ import { startDaemon, startRig, temporaryFolder, until } from '../helpers/rig.ts
 import { Terminal } from '../helpers/terminal.ts';
 
 const program = fileURLToPath(new URL('../../src/connector/main.js', import.meta.url));
+const relay = fileURLToPath(new URL('../../src/relay/main.js', import.meta.url));
 const demo = fileURLToPath(new URL('../../scripts/lib/demo.js', import.meta.url));
 const CUSTOMER_ENDED = 4;
 const CUT = '[some output was not shown here; the log has all of it]';
@@ -201,6 +203,23 @@ for (const [what, act] of [
   });
 }
 
+for (const signal of ['SIGINT', 'SIGHUP', 'SIGQUIT'] as const) {
+  t.test(`${signal} at a prompt of the relay's commands: a usable terminal`, { skip }, async (t) => {
+    const folder = temporaryFolder(t);
+    const shell =
+      '"$@" < /dev/tty & echo $! > "$FOLDER/pid"; wait $!; echo $? > "$FOLDER/status"; stty -a > "$FOLDER/modes"';
+    const command = [process.execPath, relay, 'user', 'add', 'alice', '--state', folder];
+    const terminal = await Terminal.run(['/bin/sh', '-c', shell, 'sh', ...command], {
+      env: { FOLDER: folder },
+    });
+    t.teardown(() => terminal.stop());
+    await terminal.await('Password for alice: ');
+    process.kill(Number(await fileOf({ folder }, 'pid')), signal);
+    t.match(await fileOf({ folder }, 'modes'), /\sicanon .*\secho /s);
+    t.equal(await fileOf({ folder }, 'status'), `${128 + constants.signals[signal]}\n`);
+  });
+}
+
 const skipDemo = skipUnless('expect', 'busybox');
 
 t.test('closing the terminal of the demo leaves nothing behind', { skip: skipDemo }, async (t) => {
@@ -217,7 +236,7 @@ t.test('closing the terminal of the demo leaves nothing behind', { skip: skipDem
 });
 
 /** What the shell around the program writes, once it is there. */
-async function fileOf({ folder }: Customer, name: string): Promise<string> {
+async function fileOf({ folder }: Pick<Customer, 'folder'>, name: string): Promise<string> {
   const read = (): string => {
     try {
       return readFileSync(join(folder, name), 'latin1');
