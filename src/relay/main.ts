@@ -37,7 +37,7 @@ function stopAtSignal(): AbortSignal {
   for (const signal of SIGNALS) {
     process.once(signal, () => {
       stopping.abort();
-      setImmediate(() => process.kill(process.pid, signal));
+      systemClock.after(0, () => process.kill(process.pid, signal));
     });
   }
   return stopping.signal;
