@@ -2,12 +2,18 @@
  * One timer for each connection, on a wheel of its own: first bytes, authentication, pings, an idle prompt.
  *
  * A connection has one thing to wait for at a time, so arming replaces what was armed before. The rows are sized
- * once; when none is free the connection is not taken.
+ * once; when none is free the connection is not taken. Who is no stranger any more says so (`keep`): the others have
+ * nothing to lose when the relay stops.
  */
 import type { Cancel, Clock } from '../base/clock.ts';
 import { CONNECTIONS_MAX, TICK_MS } from './limits.ts';
 import { SlotPool, type Handle } from './slot-pool.ts';
 import { TimerWheel } from './timer-wheel.ts';
+
+/** What can be cut off. */
+export interface Stranger {
+  destroy(): unknown;
+}
 
 export class ConnectionTimers {
   readonly #clock: Clock;
@@ -15,6 +21,7 @@ export class ConnectionTimers {
   readonly #pool: SlotPool;
   readonly #wheel: TimerWheel;
   readonly #actions: Array<(() => void) | null>;
+  readonly #strangers: Array<Stranger | null>;
   readonly #stopTicking: Cancel;
 
   constructor(clock: Clock, capacity: number = CONNECTIONS_MAX) {
@@ -23,13 +30,21 @@ export class ConnectionTimers {
     this.#pool = new SlotPool(capacity);
     this.#wheel = new TimerWheel(capacity, TICK_MS);
     this.#actions = new Array<(() => void) | null>(capacity).fill(null);
+    this.#strangers = new Array<Stranger | null>(capacity).fill(null);
     this.#stopTicking = clock.every(TICK_MS, () => this.#tick());
   }
 
   /** A timer for one connection; null when every row is taken. */
-  open(): ConnectionTimer | null {
+  open(stranger: Stranger): ConnectionTimer | null {
     const handle = this.#pool.acquire();
-    return handle === null ? null : new ConnectionTimer(this, handle);
+    if (handle === null) return null;
+    this.#strangers[this.#pool.resolve(handle)] = stranger;
+    return new ConnectionTimer(this, handle);
+  }
+
+  /** Cuts off every connection whose timer is neither kept nor closed. */
+  cutStrangers(): void {
+    for (const stranger of this.#strangers) stranger?.destroy();
   }
 
   /** Connections that hold a timer. */
@@ -59,9 +74,15 @@ export class ConnectionTimers {
     this.#wheel.cancel(index);
   }
 
+  keep(handle: Handle): void {
+    const index = this.#pool.resolve(handle);
+    if (index >= 0) this.#strangers[index] = null;
+  }
+
   release(handle: Handle): void {
     if (this.#pool.resolve(handle) < 0) return;
     this.cancel(handle);
+    this.keep(handle);
     this.#pool.release(handle);
   }
 
@@ -99,6 +120,11 @@ export class ConnectionTimer {
 
   cancel(): void {
     this.#timers.cancel(this.#handle);
+  }
+
+  /** From now on the connection is no stranger's: whoever serves it ends it in good order. */
+  keep(): void {
+    this.#timers.keep(this.#handle);
   }
 
   close(): void {

@@ -33,6 +33,7 @@ export class EngineerLine implements LegSink {
   #onInterrupt: ((error: Error) => void) | null = null;
   #onSynced: (() => void) | null = null;
   #splice: Splice | null = null;
+  #farewell: string | null = null;
   #isClosed = false;
   #isFirstChunk: boolean;
 
@@ -80,8 +81,9 @@ export class EngineerLine implements LegSink {
     this.#write(Buffer.from(text.replace(/\n/g, '\r\n'), 'utf8'));
   }
 
-  /** Prompts and reads one line. Rejects with LineClosed or Interrupted. */
+  /** Prompts and reads one line, unless the line was stopped. Rejects with LineClosed or Interrupted. */
   ask(prompt: string, options: { hidden?: boolean } = {}): Promise<string> {
+    this.#bidFarewell();
     this.#throwIfClosed();
     this.print(prompt);
     return new Promise<string>((resolve, reject) => {
@@ -168,11 +170,12 @@ export class EngineerLine implements LegSink {
     this.timer.cancel();
   }
 
-  /** Says why and hangs up, unless a visit still has something to say on this line. */
+  /** Says `text` and hangs up: at once at a prompt, else where the next would be, after what is still to be said. */
   stop(text: string): void {
+    this.#farewell = text;
     if (this.#waiter === null) return;
-    this.print(text);
-    this.hangUp();
+    this.print('\n');
+    this.#bidFarewell();
   }
 
   data(chunk: Buffer): void {
@@ -194,6 +197,12 @@ export class EngineerLine implements LegSink {
 
   closed(): void {
     this.#markClosed();
+  }
+
+  #bidFarewell(): void {
+    if (this.#farewell === null || this.#isClosed) return;
+    this.print(this.#farewell);
+    this.hangUp();
   }
 
   #toClient(bytes: Uint8Array): void {

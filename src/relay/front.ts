@@ -48,7 +48,7 @@ const TELNET_REFUSAL = 'Plain telnet is not taken from your address. Use telnet 
 /** Takes one accepted socket. Nothing it sends or fails to send affects any other connection. */
 export function receive(socket: Socket, host: FrontHost): void {
   host.urgent.keep(socket);
-  const timer = host.timers.open();
+  const timer = host.timers.open(socket);
   if (!timer) {
     host.log.warn('connection-refused', {
       from: socket.remoteAddress ?? '',

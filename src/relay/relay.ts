@@ -2,7 +2,8 @@
  * The relay as a whole: owns listeners, timers, sessions, accounts and audit; starts and stops them in order.
  *
  * Lifecycle: stopped -> running -> stopping -> stopped. `stop` tells both people of every visit, gives last bytes
- * their time, and cuts what is left when the deadline comes; a second `stop` waits for the first.
+ * their time, and cuts strangers at once, what else is left when the deadline comes; a second `stop` waits for the
+ * first.
  */
 import type { Server, Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
@@ -91,10 +92,6 @@ export class Relay {
     };
   }
 
-  get isStopping(): boolean {
-    return this.#stopping !== null;
-  }
-
   /** Connections that are open, of every kind. */
   get connections(): number {
     return this.#timers.size;
@@ -116,7 +113,9 @@ export class Relay {
     this.#log.info('relay-stopping', { sessions: this.sessions.size });
     const listening = this.#servers.map((server) => new Promise((closed) => server.close(closed)));
     this.sessions.stop();
-    for (const line of this.#lines) line.stop('\n[relay: the relay is shutting down]\n');
+    for (const line of this.#lines) line.stop('[relay: the relay is shutting down]\n');
+    // Connectors have had their `bye`, which closes their timers: nobody who was let in is among these.
+    this.#timers.cutStrangers();
     const cut = this.#clock.after(STOP_DEADLINE_MS, () => this.#cutAll());
     await Promise.all(listening);
     cut();
@@ -127,6 +126,7 @@ export class Relay {
 
   #converse(line: EngineerLine): void {
     this.#lines.add(line);
+    line.timer.keep();
     converse(line, this)
       .catch((error: unknown) => {
         this.#log.error('dialogue-failed', {

@@ -114,6 +114,33 @@ for (const [what, deadlineMs, caller, settings] of DEADLINES) {
   });
 }
 
+type Tarrying = readonly [who: string, caller: Caller, settings?: RigSettings | undefined];
+
+const STRANGERS: readonly Tarrying[] = [
+  [
+    'half a method where everybody is greeted',
+    trickles(Promise.resolve(Buffer.from('GET '))),
+    { greetAfterMs: 90_000 },
+  ],
+  ...DEADLINES.filter(([, deadlineMs, caller]) => deadlineMs < 60_000 || caller === isSilent).map(
+    ([who, , caller, settings]): Tarrying => [who, caller, settings],
+  ),
+];
+
+for (const [who, caller, settings] of STRANGERS) {
+  t.test(`a relay that stops does not wait for a stranger: ${who}`, async (t) => {
+    // Of a clock that stands still, no deadline comes.
+    const rig = await startRig(t, { clock: new FakeClock(), ...settings });
+    const sendNext = await caller(t, rig);
+    for (const step of [0, 1, 2]) sendNext(step);
+    await until(() => rig.relay.connections === 1);
+    await delivered();
+    await rig.relay.stop();
+    await until(() => rig.relay.connections === 0);
+    t.notMatch(rig.log(), /"level":"error"/);
+  });
+}
+
 t.test('the time that TLS takes counts', async (t) => {
   const clock = new FakeClock();
   const rig = await startRig(t, { clock, greetAfterMs: 60_000 });

@@ -33,6 +33,29 @@ t.test('whatever is wrong, the answer is the same; the third drops the line', as
   t.notMatch(rig.log(), /AAAAA-AAAAA|correct horse/);
 });
 
+for (const [what, password, answer] of [
+  ['wrong', 'wrong password', 'Login incorrect'],
+  ['right', account.password, `Welcome, ${account.name}. Type help for the commands.`],
+] as const) {
+  t.test(`a ${what} password is answered by a relay that stops, and nothing more is asked`, async (t) => {
+    const rig = await startRig(t);
+    await inviteFor(rig, 'account');
+    const engineer = await rig.dial();
+    const checking = new Promise<void>((resolve) => {
+      const { accounts } = rig.relay;
+      const check = accounts.check.bind(accounts);
+      accounts.check = (...asked) => (resolve(), check(...asked));
+    });
+    await engineer.logIn(account.name, password);
+    await checking;
+    const stopped = rig.relay.stop();
+    await engineer.ended;
+    engineer.socket.end();
+    await stopped;
+    t.ok(engineer.text.endsWith(`${answer}\r\n[relay: the relay is shutting down]\r\n`), engineer.text);
+  });
+}
+
 t.test('a disabled account is out, also in the middle of a dialogue', async (t) => {
   const rig = await startRig(t);
   await rig.relay.accounts.add('alice', 'engineer', 'correct horse');
