@@ -15,7 +15,7 @@ import type { Account } from './accounts.ts';
 import type { Inviter } from './inviter.ts';
 import type { EngineerLine } from './engineer-line.ts';
 import { Interrupted, LineClosed } from './engineer-line.ts';
-import { LABEL_CHARACTERS_MAX, LOGIN_TRIES_MAX } from './limits.ts';
+import { LOGIN_TRIES_MAX } from './limits.ts';
 import { checkLogin, type Caller, type LoginDesk } from './login.ts';
 import type { EngineerSeat, Session } from './session.ts';
 import type { Sessions, SessionView } from './sessions.ts';
@@ -25,7 +25,6 @@ export interface DialogueHost extends LoginDesk {
   readonly sessions: Sessions;
   readonly relayName: string;
   readonly inviter: Inviter;
-  readonly isStopping: boolean;
   /** How long a prompt may stand without a line. */
   readonly promptIdleMs: number;
 }
@@ -83,7 +82,7 @@ async function logIn(line: EngineerLine, host: DialogueHost): Promise<Caller | n
 
 async function serveAccount(line: EngineerLine, host: DialogueHost, { name }: Account): Promise<void> {
   line.print(`Welcome, ${name}. Type help for the commands.\n`);
-  while (!host.isStopping) {
+  for (;;) {
     try {
       line.timer.armIn(host.promptIdleMs, () => line.timeOut());
       const words = (await line.ask('relay> ')).trim().split(/\s+/);
@@ -138,7 +137,7 @@ async function makeNew(
   label: string,
 ): Promise<void> {
   const { session, customerPassword, ttlMs } = await line.waitFor(
-    host.inviter.invite({ label: label.slice(0, LABEL_CHARACTERS_MAX), owner: account.name }),
+    host.inviter.invite({ label, owner: account.name }),
   );
   line.print(
     `Session ${session.id}. One-time password for the customer, good for ${durationText(ttlMs)}:\n\n`,
@@ -152,7 +151,8 @@ async function makeNew(
 }
 
 async function open(line: EngineerLine, host: DialogueHost, account: Account, id: string): Promise<void> {
-  const session = host.sessions.byId(id.trim());
+  if (id === '') return line.print('usage: open ID; type list to see the ids.\n');
+  const session = host.sessions.byId(id);
   const isVisible = session !== null && (account.role === 'admin' || session.owner === account.name);
   if (!isVisible) return line.print(`There is no session ${visibleText(id)}; type list.\n`);
   await visit(line, host, session, visitorOf(host, account));
@@ -197,7 +197,7 @@ async function visit(
   if (sessions.stateOf(session) === 'awaitingCustomer')
     line.print('Waiting for the customer (^C to stop)...\n');
   const came = await customerOf(line, sessions, session);
-  if (came !== 'customer') return line.print(`${outcomeRow(came).forEngineer}\n`);
+  if (came !== 'customer') return line.print(`${outcomeRow(came).forEngineer} (${came})\n`);
   if (!mayEnter()) return line.print(ACCOUNT_DISABLED);
   const seat = new Seat(line, who, returns);
   if (!sessions.engineerArrived(session, seat)) {

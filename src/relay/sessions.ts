@@ -149,12 +149,13 @@ export class Sessions implements ConnectorHost, DataHost {
       .map((session) => this.#view(session));
   }
 
-  /** Tells once when the customer is there, or the outcome when the session ends before. Returns what ends the watch. */
+  /**
+   * Tells once when the customer is there (or has been: the session may be over), or the outcome when the session ends
+   * before. Returns what ends the watch.
+   */
   watchCustomer(session: Session, tell: (event: 'customer' | Outcome) => void): Cancel {
-    const state = this.stateOf(session);
-    if (state === 'ended') tell('closed');
-    else if (state !== 'awaitingCustomer') tell('customer');
-    else session.watchers.add(tell);
+    if (this.stateOf(session) === 'awaitingCustomer') session.watchers.add(tell);
+    else tell('customer');
     return () => void session.watchers.delete(tell);
   }
 

@@ -236,7 +236,7 @@ for (const way of ways) {
     const invited = await inviteFor(rig, way, { ttlMs: 500 });
     const engineer = await dialEngineer(rig);
     await comeIn(engineer, way, invited);
-    await engineer.has(outcomeRow('expired').forEngineer);
+    await engineer.has(`${outcomeRow('expired').forEngineer} (expired)\r\n`);
     t.same(outcomesOf(rig, invited), ['expired']);
     if (way === 'account') await showsTimes(engineer, 'relay> ', 2);
     else await engineer.ended;

@@ -169,3 +169,16 @@ t.test('a prompt that nobody uses says so and hangs up', async (t) => {
   await engineer.has('Nothing was typed in time. Goodbye.');
   await engineer.ended;
 });
+
+t.test('an order that lacks its id, or has too long a label, says so and does nothing', async (t) => {
+  const rig = await startRig(t);
+  await inviteFor(rig, 'account');
+  const engineer = await dialEngineer(rig);
+  await engineer.logIn(account.name, account.password);
+  await engineer.has('relay> ');
+  engineer.write('open\r\n');
+  await engineer.has('usage: open ID; ');
+  engineer.write(`new ${'x'.repeat(61)}\r\n`);
+  await engineer.has('a label has at most 60 characters\r\n');
+  t.equal(rig.relay.sessions.size, 1);
+});
