@@ -6,8 +6,9 @@
  * connector's log shows, so that a customer can tell one relay from another.
  */
 import 'reflect-metadata';
-import { createHash, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { BasicConstraintsExtension, X509CertificateGenerator } from '@peculiar/x509';
 import { errorText, OperatorError } from '../base/errors.ts';
@@ -30,14 +31,17 @@ const BACKDATED_MS = 86_400_000;
 /** Loads the identity, or makes one at `wallNowMs`. Throws OperatorError when the files do not hold one. */
 export async function loadIdentity(state: StateDirectory, wallNowMs: number): Promise<Identity> {
   try {
-    if (!existsSync(state.keyFile) || !existsSync(state.certificateFile))
-      await makeIdentity(state, wallNowMs);
+    const missing = [state.keyFile, state.certificateFile].filter((file) => !existsSync(file));
+    if (missing.length === 1) throw new Error(`${basename(missing[0])} is missing`);
+    if (missing.length === 2) await makeIdentity(state, wallNowMs);
     const keyPem = readFileSync(state.keyFile, 'utf8');
     const certificatePem = readFileSync(state.certificateFile, 'utf8');
-    const { publicKey } = new X509Certificate(certificatePem);
-    const spki = publicKey.export({ type: 'spki', format: 'der' });
+    const certificate = new X509Certificate(certificatePem);
+    // Node makes a secure context of an empty key without a word, and no handshake succeeds with it.
+    if (!certificate.checkPrivateKey(createPrivateKey(keyPem)))
+      throw new Error('they do not belong together');
+    const spki = certificate.publicKey.export({ type: 'spki', format: 'der' });
     const relayId = createHash('sha256').update(spki).digest('hex').slice(0, 32);
-    // Also the check that the key is one, and the certificate's.
     const secureContext = createSecureContext({ key: keyPem, cert: certificatePem, minVersion: 'TLSv1.2' });
     return { keyPem, certificatePem, secureContext, relayId };
   } catch (error) {
@@ -61,6 +65,7 @@ async function makeIdentity(state: StateDirectory, wallNowMs: number): Promise<v
   });
   const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
   const keyPem = `-----BEGIN PRIVATE KEY-----\n${pkcs8.replace(/.{64}/g, '$&\n').trim()}\n-----END PRIVATE KEY-----\n`;
-  writeFileSync(state.keyFile, keyPem, { mode: 0o600 });
-  writeFileSync(state.certificateFile, `${certificate.toString('pem')}\n`, { mode: 0o600 });
+  const options = { mode: 0o600, flush: true };
+  writeFileSync(state.keyFile, keyPem, options);
+  writeFileSync(state.certificateFile, `${certificate.toString('pem')}\n`, options);
 }

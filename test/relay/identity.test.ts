@@ -1,4 +1,4 @@
-import { statSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import t from 'tap';
 import { loadIdentity } from '../../src/relay/identity.ts';
@@ -25,9 +25,18 @@ t.test('two relays have two names', async (t) => {
   t.not((await loadIdentity(a, 0)).relayId, (await loadIdentity(b, 0)).relayId);
 });
 
-t.test('a damaged file stops the start with the fix', async (t) => {
-  const state = stateIn(temporaryFolder(t));
-  await loadIdentity(state, 0);
-  writeFileSync(state.certificateFile, 'damaged');
-  await t.rejects(loadIdentity(state, 0), /restore both files, or remove both/);
-});
+for (const which of ['keyFile', 'certificateFile'] as const) {
+  t.test(`a ${which} that is damaged, empty or missing stops the start with the fix`, async (t) => {
+    const state = stateIn(temporaryFolder(t));
+    await loadIdentity(state, 0);
+    const isRefused = (why: RegExp) =>
+      t.rejects(loadIdentity(state, 0), { name: 'OperatorError', message: why });
+    for (const content of ['damaged', '']) {
+      writeFileSync(state[which], content);
+      await isRefused(/; restore both files, or remove both/);
+    }
+    rmSync(state[which]);
+    await isRefused(/\((relay-key|relay-cert)\.pem is missing\); restore both files, or remove both/);
+    t.notOk(existsSync(state[which]), 'nothing is made');
+  });
+}
