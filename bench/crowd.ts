@@ -67,7 +67,7 @@ async function runConnector(
   site: HostPort,
 ): Promise<{ done: Promise<number> }> {
   const output = new PassThrough();
-  const console = new Console({ input: process.stdin, output });
+  const console = new Console({ input: process.stdin, output, clock: systemClock });
   const transcript = new Transcript('/dev/null', systemClock);
   const options = parseConnectorOptions([
     ...['-host', relay.host, '-port', String(relay.port), '-password', '-', '-consent', 'auto', '-noecho'],

@@ -72,6 +72,9 @@ export class Connector implements ControlHost, VisitHost {
     this.clock = surroundings.clock;
     this.urgent = surroundings.urgent;
     this.hostsFile = surroundings.hostsFile;
+    surroundings.console.onRoom = () => {
+      for (const visit of this.#visits.values()) visit.goOn();
+    };
     this.#ending = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -263,10 +266,10 @@ export class Connector implements ControlHost, VisitHost {
     this.#stop({ status: ENDING_STATUS.relayLost, text });
   }
 
-  shown(bytes: Uint8Array): void {
+  shown(bytes: Uint8Array): boolean {
     const { console, transcript } = this.#surroundings;
     this.#record(() => transcript.shown(bytes));
-    if (!this.#options.noecho) console.show(bytes);
+    return this.#options.noecho || console.show(bytes);
   }
 
   event(text: string): void {

@@ -3,17 +3,20 @@
  *
  * The keyboard is read all the time (raw, where there is a terminal), so that what was typed before a question can
  * be thrown away and never answers it. Status lines begin on a line of their own, whatever the daemon left behind.
- * Whoever does not read what is shown holds up nothing: what a bounded queue does not take is left out, with a note.
- * The streams are passed in and never block; nothing else writes to them.
+ * A slow terminal slows the visit down, as it would slow a direct one; one that takes nothing holds up nothing: what
+ * it misses is left out, with a note. The streams are passed in and never block; nothing else writes to them.
  */
 import type { Writable } from 'node:stream';
 import type { ReadStream } from 'node:tty';
+import type { Clock } from '../base/clock.ts';
 import { escapeText, visibleText } from '../base/text.ts';
 import { ScreenFilter, type Charset } from './screen-filter.ts';
+import { ScreenQueue } from './screen-queue.ts';
 
 export interface ConsoleStreams {
   readonly input: NodeJS.ReadStream;
   readonly output: Writable;
+  readonly clock: Clock;
   /** What the terminal reads; default `utf-8`. */
   readonly charset?: Charset;
 }
@@ -30,31 +33,36 @@ const INTERRUPTS = [0x03, 0x1c];
 const LF = 0x0a;
 const ANSWERS: Readonly<Record<string, Answer>> = { y: 'yes', Y: 'yes', n: 'no', N: 'no' };
 
-/** Output of a visit is queued while no more than this waits; with the next chunk it may be four times as much. */
-const SHOWN_BYTES_MAX = 64 * 1_024;
-/** What the connector itself says: there is always room for the last line. */
-const SAID_BYTES_MAX = 512 * 1_024;
+/** What a terminal that takes nothing still gets of the daemon's output when it is read again: some screens. */
+const KEPT_BYTES = 8 * 1_024;
+/** What is left at the end gets this long on a terminal that takes it, and then the last words alone. */
+const LAST_OUTPUT_MS = 5_000;
+const LAST_WORDS_MS = 1_000;
 const CUT = '[some output was not shown here; the log has all of it]';
 
 export class Console {
   /** Called on Ctrl+C, and when the terminal is gone: nobody watches any more. */
   onInterrupt: () => void = () => {};
+  /** Called when output is wanted again, after `show` returned false. */
+  onRoom: () => void = () => {};
   readonly #keyboard: ReadStream | null;
-  readonly #output: Writable;
+  readonly #queue: ScreenQueue;
   readonly #filter: ScreenFilter;
   /** A status line as the terminal may see it: in an 8-bit set, parts of a UTF-8 letter are controls. */
   readonly #safeText: (text: string) => string;
   #question: Question | null = null;
+  /** Of what the terminal was given last. */
   #isAtLineStart = true;
-  /** Something was left out, and the note of it is owed. */
-  #isCut = false;
 
-  constructor({ input, output, charset = 'utf-8' }: ConsoleStreams) {
-    this.#output = output;
+  constructor({ input, output, clock, charset = 'utf-8' }: ConsoleStreams) {
+    this.#queue = new ScreenQueue(output, clock, {
+      filter: (bytes) => this.#filtered(bytes),
+      room: () => this.onRoom(),
+      stalled: () => this.#cut(),
+    });
     this.#keyboard = input.isTTY ? input : null;
     this.#filter = new ScreenFilter({ charset });
     this.#safeText = charset === 'utf-8' ? visibleText : escapeText;
-    output.on('drain', () => this.#noteCut());
   }
 
   /** Whether there is somebody who can be asked. */
@@ -78,36 +86,32 @@ export class Console {
     this.#keyboard?.pause();
   }
 
-  close(): void {
+  /** Gives the terminal back as it was. Resolves when it has taken all that is left to say, or will not. */
+  async close(): Promise<void> {
     this.restoreScreen();
-    if (!this.#isAtLineStart) this.#output.write('\n');
+    this.#queue.say(() => this.#endedLine());
     this.releaseKeyboard();
+    if (await this.#queue.emptied(LAST_OUTPUT_MS)) return;
+    this.#queue.cut(0, () => this.#cutNote());
+    await this.#queue.emptied(LAST_WORDS_MS);
   }
 
   /** A status line. */
   say(text: string): void {
-    this.#noteCut();
-    this.#sayLine(text);
+    this.#queue.say(() => `${this.#endedLine()}${this.#safeText(text)}\n`);
   }
 
-  /** Output of the daemon, as it came. */
-  show(bytes: Uint8Array): void {
-    if (this.#output.writableLength > SHOWN_BYTES_MAX) {
-      this.#isCut = true;
-      return;
-    }
-    const shown = this.#filter.filter(bytes);
-    if (shown.length === 0) return;
-    this.#output.write(shown);
-    this.#isAtLineStart = shown.at(-1) === LF;
+  /** Output of the daemon, as it came. False when no more is wanted for now: see `onRoom`. */
+  show(bytes: Uint8Array): boolean {
+    this.#queue.show(bytes);
+    if (!this.#queue.isFull) return true;
+    if (this.#queue.isStalled) this.#cut();
+    return !this.#queue.isFull;
   }
 
   /** Takes back what the daemon left switched on (colours, alternate screen, hidden cursor): the visit is over. */
   restoreScreen(): void {
-    const undo = this.#filter.finish();
-    if (undo.length === 0) return;
-    this.#output.write(undo);
-    this.#isAtLineStart = false;
+    this.#queue.say(() => this.#undo());
   }
 
   /**
@@ -136,17 +140,22 @@ export class Console {
     // More than one byte at once is a function key or was pasted, and no answer.
     const answer = ANSWERS[chunk.toString('latin1')];
     if (answer && this.#question?.isShown) {
-      this.#output.write(`${answer}\n`);
-      this.#isAtLineStart = true;
+      this.#queue.say(() => {
+        this.#isAtLineStart = true;
+        return `${answer}\n`;
+      });
       this.#answer(answer);
     }
   };
 
   /** Keys count from when the terminal has taken the question. */
   #showQuestion(question: Question, text: string): void {
-    this.#noteCut();
-    this.#output.write(`${this.#lineStart()}${this.#safeText(text)} `, () => (question.isShown = true));
-    this.#isAtLineStart = false;
+    const make = (): string => {
+      const shown = `${this.#endedLine()}${this.#safeText(text)} `;
+      this.#isAtLineStart = false;
+      return shown;
+    };
+    this.#queue.say(make, () => (question.isShown = true));
   }
 
   #answer(answer: Answer): void {
@@ -155,25 +164,33 @@ export class Console {
     question?.resolve(answer);
   }
 
+  #filtered(bytes: Uint8Array): Uint8Array {
+    const shown = this.#filter.filter(bytes);
+    if (shown.length > 0) this.#isAtLineStart = shown.at(-1) === LF;
+    return shown;
+  }
+
+  /** Nobody reads: the newest is kept for when somebody does, and the daemon is not held up. */
+  #cut(): void {
+    if (this.#queue.cut(KEPT_BYTES, () => this.#cutNote())) this.onRoom();
+  }
+
   /** The filter begins afresh after a gap: how the daemon switched the screen in it is not known. */
-  #noteCut(): void {
-    if (!this.#isCut) return;
-    this.#isCut = false;
-    this.restoreScreen();
-    this.#sayLine(CUT);
+  #cutNote(): string {
+    return `${this.#undo()}${this.#endedLine()}${CUT}\n`;
   }
 
-  #sayLine(text: string): void {
-    if (this.#output.writableLength > SAID_BYTES_MAX) {
-      this.#isCut = true;
-      return;
-    }
-    this.#output.write(`${this.#lineStart()}${this.#safeText(text)}\n`);
+  #undo(): string {
+    const undo = Buffer.from(this.#filter.finish()).toString('latin1');
+    if (undo !== '') this.#isAtLineStart = false;
+    return undo;
+  }
+
+  /** What brings the terminal to the beginning of a line. */
+  #endedLine(): string {
+    const end = this.#isAtLineStart ? '' : '\r\n';
     this.#isAtLineStart = true;
-  }
-
-  #lineStart(): string {
-    return this.#isAtLineStart ? '' : '\r\n';
+    return end;
   }
 }
 

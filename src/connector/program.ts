@@ -60,6 +60,7 @@ async function runConnector(
   const console = new Console({
     input: system.stdin,
     output: screenOutput(system.stdout),
+    clock: systemClock,
     charset: charsetOf(system.env, system.platform),
   });
   const connector = new Connector(options, {
@@ -85,7 +86,7 @@ async function runConnector(
     return await connector.run(password);
   } finally {
     letGo();
-    console.close();
+    await console.close();
   }
 }
 

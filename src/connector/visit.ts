@@ -25,8 +25,8 @@ export interface VisitHost extends RelayDialSurroundings {
   readonly urgent: UrgentData;
   readonly target: HostPort;
   readonly dataKey: Uint8Array;
-  /** Output of the daemon, without telnet commands. */
-  shown(bytes: Uint8Array): void;
+  /** Output of the daemon, without telnet commands. False when no more can be shown until `Visit.goOn`. */
+  shown(bytes: Uint8Array): boolean;
   event(text: string): void;
   /** Told to the relay: `reason` of VISIT_FAILED. */
   failed(visit: string, reason: number): void;
@@ -44,6 +44,7 @@ export class Visit {
   readonly #legs: Leg[] = [];
   readonly #endedSides = new Set<Side>();
   #isOver = false;
+  #splice: Splice | null = null;
   /** Only a visit that the customer allowed is opened, whatever the relay orders; and only once. */
   #mayOpen = false;
   /** Of what the visit waits for: the acknowledgement, last bytes. */
@@ -81,7 +82,12 @@ export class Visit {
         return { leg: this.#keep(secured.leg), early: await this.#prove(secured) };
       },
     );
-    if (proved) this.#splice(proved.leg, daemon, proved.early);
+    if (proved) this.#join(proved.leg, daemon, proved.early);
+  }
+
+  /** Output can be shown again. */
+  goOn(): void {
+    this.#splice?.letGo('far');
   }
 
   /** Ends the visit: at once, or after what is under way in both directions has arrived. */
@@ -161,7 +167,7 @@ export class Visit {
     });
   }
 
-  #splice(relay: Leg, daemon: Leg, early: Buffer): void {
+  #join(relay: Leg, daemon: Leg, early: Buffer): void {
     const splice = new Splice(relay, daemon, {
       moved: () => {},
       ended: (side) => this.#ended(splice, side),
@@ -169,9 +175,12 @@ export class Visit {
     });
     const typed = new OptionRefusal({ answer: (bytes) => splice.answer('near', bytes) });
     const output = new OptionRefusal({
-      shown: (bytes) => this.#host.shown(bytes),
+      shown: (bytes) => {
+        if (!this.#host.shown(bytes)) splice.hold('far');
+      },
       answer: (bytes) => splice.answer('far', bytes),
     });
+    this.#splice = splice;
     splice.filter = {
       fromNear: (chunk) => splice.send('far', typed.push(chunk)),
       fromFar: (chunk) => splice.send('near', output.push(chunk)),

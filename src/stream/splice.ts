@@ -38,6 +38,7 @@ const QUEUED_BYTES_HIGH = 64 * 1_024;
 const NOT_STARTED = 1;
 const OTHER_SIDE_FULL = 2;
 const OWN_SIDE_FULL = 4;
+const HELD_BY_OWNER = 8;
 
 export class Splice {
   /** Set while bytes must not pass straight; null makes the splice raw. */
@@ -67,8 +68,17 @@ export class Splice {
 
   /** Writes towards `side` what it caused itself: a peer that is answered and does not read is not read either. */
   answer(side: Side, bytes: Uint8Array): void {
-    const end = side === 'near' ? this.#near : this.#far;
+    const end = this.#end(side);
     end.write(bytes, end, OWN_SIDE_FULL);
+  }
+
+  /** Stops reading `side` for a reason of the owner's, until `letGo`. */
+  hold(side: Side): void {
+    this.#end(side).hold(HELD_BY_OWNER);
+  }
+
+  letGo(side: Side): void {
+    this.#end(side).release(HELD_BY_OWNER);
   }
 
   /** Tells the peer on `side` that nothing more will come, after what is queued. What else comes for it is dropped. */
@@ -77,6 +87,10 @@ export class Splice {
     end.leg.end();
     // A leg that was ended does not tell when it has drained.
     roomAt(end, other);
+  }
+
+  #end(side: Side): End {
+    return side === 'near' ? this.#near : this.#far;
   }
 
   #sink(side: Side, end: End, other: End, owner: SpliceOwner): LegSink {
@@ -106,10 +120,10 @@ class End {
   /** Writes bytes that `source` caused, and holds that for `reason` when too many are queued. */
   write(bytes: Uint8Array, source: End, reason: number): void {
     if (bytes.length === 0) return;
-    if (!this.leg.write(bytes) && this.leg.queuedBytes > QUEUED_BYTES_HIGH) source.#hold(reason);
+    if (!this.leg.write(bytes) && this.leg.queuedBytes > QUEUED_BYTES_HIGH) source.hold(reason);
   }
 
-  #hold(reason: number): void {
+  hold(reason: number): void {
     this.#holds |= reason;
     this.leg.pause();
   }

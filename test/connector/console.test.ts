@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
 import t from 'tap';
+import { systemClock } from '../../src/base/clock.ts';
 import { Console } from '../../src/connector/console.ts';
 import type { Charset } from '../../src/connector/screen-filter.ts';
 
@@ -10,7 +11,7 @@ function make(isTTY = true, charset: Charset = 'utf-8') {
   let screen = '';
   output.on('data', (chunk: Buffer) => (screen += chunk.toString()));
   Object.assign(input, { isTTY, setRawMode: (mode: boolean) => modes.push(mode) });
-  const console = new Console({ input: input as never, output, charset });
+  const console = new Console({ input: input as never, output, charset, clock: systemClock });
   console.open();
   return { input, output, console, modes, screen: () => screen };
 }
@@ -110,6 +111,7 @@ t.test('what the daemon left switched on is taken back once, before what is said
   console.restoreScreen();
   console.say('over');
   console.restoreScreen();
+  await turn();
   t.equal(screen(), '\x1b[31mred\x1b[0m\r\nover\n');
 });
 
@@ -119,49 +121,25 @@ t.test('nothing said is a control in an 8-bit character set', async (t) => {
   t.equal(screen(), 'by \\xc4\\x9b\n');
 });
 
-t.test('output that is not read is bounded and left out with one note; the last line is there', async (t) => {
-  const { output, console, screen } = make();
-  output.pause();
-  const chunk = Buffer.alloc(65_536, 'x');
-  for (let chunks = 0; chunks < 100; chunks += 1) console.show(chunk);
-  t.ok(output.writableLength + output.readableLength <= 3 * chunk.length);
-  console.say('before the end');
-  console.say('the end');
-  output.resume();
-  await turn();
-  t.equal(screen().split('[some output was not shown here; the log has all of it]').length, 2);
-  t.match(screen(), /x\r\n\[some output .*\]\nbefore the end\nthe end\n$/);
-});
-
-t.test('after a gap a cut sequence does no harm', async (t) => {
-  const { output, console, screen } = make();
-  output.pause();
-  console.show(Buffer.from(`\x1b[31m${'x'.repeat(100_000)}\x1b[`));
-  console.show(Buffer.from('31mred, not shown'));
-  output.resume();
-  await turn();
-  console.show(Buffer.from('2Jplain'));
-  t.ok(screen().endsWith('x\x1b[0m\r\n[some output was not shown here; the log has all of it]\n2Jplain'));
-});
-
 t.test('status lines begin on their own line and show nothing that moves the cursor', async (t) => {
   const { console, screen } = make();
   console.show(Buffer.from('login: '));
   console.say('event \u001b[2J\u202e here');
   console.show(Buffer.from('done\n'));
   console.say('next');
+  await turn();
   t.equal(screen(), 'login: \r\nevent [2J here\ndone\nnext\n');
 });
 
 t.test('without a terminal nobody can be asked and the keyboard is left alone', async (t) => {
   const { console, modes } = make(false);
   t.equal(console.hasKeyboard, false);
-  console.close();
+  await console.close();
   t.same(modes, []);
 });
 
 t.test('raw mode is taken back at the end', async (t) => {
   const { console, modes } = make();
-  console.close();
+  await console.close();
   t.same(modes, [true, false]);
 });

@@ -109,6 +109,20 @@ for (const [whose, shell, options] of [
   );
 }
 
+t.test('a terminal that is read shows all of it, at its own speed', { skip }, async (t) => {
+  const customer = await startCustomer(t);
+  const { engineer, site } = await startVisit(customer);
+  site.write(`${FLOOD}end of flood`);
+  const shown = await customer.terminal.await('end of flood', 60);
+  t.equal(shown.split('x'.repeat(78)).length, ROWS + 1);
+  t.notMatch(shown, CUT);
+  await engineer.has('end of flood');
+  site.socket.end();
+  await engineer.ended;
+  engineer.socket.end();
+  t.equal(await customer.terminal.awaitEnd(), 0);
+});
+
 t.test(
   'a terminal that is read again says that output is missing, and shows the rest',
   { skip },

@@ -138,7 +138,7 @@ function runConnector(
   const output = new PassThrough();
   const shown = new Collected(output);
   Object.assign(input, { isTTY: keyboard, setRawMode: () => input });
-  const console = new Console({ input: input as unknown as NodeJS.ReadStream, output });
+  const console = new Console({ input: input as unknown as NodeJS.ReadStream, output, clock });
   const transcript = new Transcript(options.file, clock);
   const connector = new Connector(options, {
     clock,
@@ -151,8 +151,8 @@ function runConnector(
   });
   console.onInterrupt = () => connector.interrupt();
   console.open();
-  const done = connector.run(password).finally(() => {
-    console.close();
+  const done = connector.run(password).finally(async () => {
+    await console.close();
     transcript.close();
   });
   done.catch(() => {});

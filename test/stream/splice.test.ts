@@ -176,6 +176,23 @@ t.test('a side held for two reasons is read again only when both are gone', (t) 
   t.end();
 });
 
+t.test('a side that the owner holds is not read, whoever else has room, until it is let go', (t) => {
+  const { near, far, splice } = spliced();
+  splice.start();
+  splice.hold('far');
+  far.arrive('held');
+  near.arrive('the other direction goes on');
+  t.equal(near.text, '');
+  t.equal(far.text, 'the other direction goes on');
+  near.stall();
+  splice.letGo('far');
+  t.equal(near.queuedBytes, 4);
+  splice.letGo('far');
+  near.drain();
+  t.equal(near.text, 'held');
+  t.end();
+});
+
 t.test('the end of one side is reported, not passed on; endSide passes it behind what is queued', (t) => {
   const { near, far, splice, events } = spliced();
   splice.start();

@@ -1,0 +1,162 @@
+/**
+ * What waits for the customer's terminal, in order. It is handed over in small pieces, one at a time, so that it is
+ * seen how fast they are taken: a slow terminal holds its source up, one that takes nothing for a while is *stalled*
+ * and must not hold up anybody.
+ *
+ * Two kinds wait: output of the daemon, which can be left out, and words of the connector, which are made when their
+ * turn comes. So whoever makes them, and filters the output, knows exactly what the terminal has been given.
+ */
+import type { Writable } from 'node:stream';
+import type { Cancel, Clock } from '../base/clock.ts';
+
+export interface ScreenQueueHost {
+  /** What the terminal is given for these bytes of output. */
+  filter(output: Uint8Array): Uint8Array;
+  /** There is room again, after `isFull`. */
+  room(): void;
+  /** The terminal takes nothing. Called once, until it takes something again. */
+  stalled(): void;
+}
+
+interface Output {
+  readonly kind: 'output';
+  bytes: Uint8Array;
+}
+interface Word {
+  readonly kind: 'word';
+  readonly make: () => Uint8Array | string;
+  /** The terminal has taken it. */
+  readonly taken: () => void;
+}
+
+/** Taken within STALL_MS even by a serial console of 9600 baud. */
+const PIECE_BYTES = 1_024;
+const STALL_MS = 2_000;
+const FULL_BYTES = 64 * 1_024;
+const ROOM_BYTES = 16 * 1_024;
+const WORDS_MAX = 1_000;
+
+export class ScreenQueue {
+  readonly #output: Writable;
+  readonly #clock: Clock;
+  readonly #host: ScreenQueueHost;
+  readonly #waiting: Array<Output | Word> = [];
+  #outputBytes = 0;
+  #isWriting = false;
+  #isStalled = false;
+  #wasFull = false;
+  #note: Word | null = null;
+  #onEmpty: () => void = () => {};
+
+  constructor(output: Writable, clock: Clock, host: ScreenQueueHost) {
+    this.#output = output;
+    this.#clock = clock;
+    this.#host = host;
+  }
+
+  get isFull(): boolean {
+    return this.#outputBytes > FULL_BYTES;
+  }
+
+  get isStalled(): boolean {
+    return this.#isStalled;
+  }
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0 && !this.#isWriting;
+  }
+
+  show(bytes: Uint8Array): void {
+    this.#waiting.push({ kind: 'output', bytes });
+    this.#outputBytes += bytes.length;
+    this.#wasFull ||= this.isFull;
+    this.#handOver();
+  }
+
+  /** Beyond a thousand words that wait the oldest is left out. */
+  say(make: () => Uint8Array | string, taken: () => void = () => {}): void {
+    this.#waiting.push({ kind: 'word', make, taken });
+    if (this.#waiting.length > WORDS_MAX) this.#dropWords();
+    this.#handOver();
+  }
+
+  /** Leaves out the oldest output until `keptBytes` are left, and says so once. False when there is no more. */
+  cut(keptBytes: number, note: () => Uint8Array | string): boolean {
+    if (this.#outputBytes <= keptBytes) return false;
+    let place = -1;
+    for (let at = 0; this.#outputBytes > keptBytes;) {
+      const entry = this.#waiting[at];
+      if (entry.kind === 'word') at += 1;
+      else {
+        this.#waiting.splice(at, 1);
+        this.#outputBytes -= entry.bytes.length;
+        place = at;
+      }
+    }
+    if (this.#note === null || !this.#waiting.includes(this.#note)) {
+      this.#note = { kind: 'word', make: note, taken: () => {} };
+      this.#waiting.splice(place, 0, this.#note);
+    }
+    this.#handOver();
+    return true;
+  }
+
+  /** Resolves with true when all has been taken, with false when the terminal is stalled or `withinMs` is over. */
+  async emptied(withinMs: number): Promise<boolean> {
+    if (this.isEmpty || this.#isStalled) return this.isEmpty;
+    let cancel: Cancel = () => {};
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+      cancel = this.#clock.after(withinMs, resolve);
+    });
+    cancel();
+    return this.isEmpty;
+  }
+
+  #handOver(): void {
+    while (!this.#isWriting) {
+      const next = this.#waiting[0];
+      if (next === undefined) return this.#onEmpty();
+      if (next.kind === 'word') {
+        this.#waiting.shift();
+        this.#write(next.make(), next.taken);
+      } else this.#write(this.#host.filter(this.#nextPiece(next)), () => {});
+    }
+  }
+
+  #nextPiece(next: Output): Uint8Array {
+    const piece = next.bytes.subarray(0, PIECE_BYTES);
+    next.bytes = next.bytes.subarray(PIECE_BYTES);
+    if (next.bytes.length === 0) this.#waiting.shift();
+    this.#outputBytes -= piece.length;
+    return piece;
+  }
+
+  #write(bytes: Uint8Array | string, taken: () => void): void {
+    if (bytes.length === 0) return taken();
+    this.#isWriting = true;
+    const cancel = this.#clock.after(STALL_MS, () => this.#stall());
+    this.#output.write(bytes, () => {
+      cancel();
+      this.#isWriting = false;
+      this.#isStalled = false;
+      taken();
+      if (this.#wasFull && this.#outputBytes < ROOM_BYTES) {
+        this.#wasFull = false;
+        this.#host.room();
+      }
+      this.#handOver();
+    });
+  }
+
+  #stall(): void {
+    this.#isStalled = true;
+    this.#onEmpty();
+    this.#host.stalled();
+  }
+
+  #dropWords(): void {
+    const words = this.#waiting.filter(({ kind }) => kind === 'word');
+    if (words.length > WORDS_MAX) this.#waiting.splice(this.#waiting.indexOf(words[0]), 1);
+  }
+}
