@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { OperatorError } from '../base/errors.ts';
-import { ROLES, type Accounts } from './accounts.ts';
+import { ROLES, type Accounts, type Role } from './accounts.ts';
 import type { Audit } from './audit.ts';
 import { PASSWORD_TTL_MS_MAX } from './limits.ts';
 import type { RequestName, Requests } from './control-protocol.ts';
@@ -26,15 +26,15 @@ type Orders = {
 
 /** The orders as a table by name. They throw or reject with OperatorError or StretchingBusy. */
 export function makeOrders({ accounts, audit, inviter, sessions }: AdministrationHost, clock: Clock): Orders {
-  const changed = (act: string, name: string): null => {
-    audit.record('account-changed', { act, name });
+  const changed = (act: string, name: string, more: { role?: Role } = {}): null => {
+    audit.record('account-changed', { act, name, ...more });
     return null;
   };
   return {
     'user-add': async ({ name, role, password }) => {
       if (!ROLES.includes(role)) throw new OperatorError(`a role is one of ${ROLES.join(', ')}`);
       await accounts.add(text('name', name), role, text('password', password));
-      return changed('add', name);
+      return changed('add', name, { role });
     },
     'user-list': () => accounts.list(),
     'user-passwd': async ({ name, password }) => {
@@ -71,9 +71,9 @@ export function makeOrders({ accounts, audit, inviter, sessions }: Administratio
       const session = sessions.byId(text('session', id));
       if (!session)
         throw new OperatorError(`there is no session ${JSON.stringify(id)}; see: relayapp sessions`);
-      audit.record('session-closed', { session: id });
+      audit.record('session-closed', { session: session.id });
       sessions.close(session);
-      return null;
+      return { session: session.id };
     },
   };
 }

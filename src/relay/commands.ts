@@ -5,7 +5,7 @@ import type { Clock } from '../base/clock.ts';
 import { OperatorError } from '../base/errors.ts';
 import { helpText, parseOptions } from '../base/options.ts';
 import { readNewSecret, readSecret, type Terminal } from '../base/terminal.ts';
-import { escapeText } from '../base/text.ts';
+import { escapeText, visibleText } from '../base/text.ts';
 import { chosenSecretBits, guessOdds } from '../wire/password.ts';
 import { checkName, ROLES } from './accounts.ts';
 import { request, type ManagedRelay } from './control-client.ts';
@@ -98,9 +98,9 @@ async function otp(argv: readonly string[], surroundings: CommandSurroundings): 
     ttlMs: options.ttl,
     secret,
   });
-  if (options.json) return `${JSON.stringify(made)}\n`;
   const odds = secret === null ? undefined : guessOdds(chosenSecretBits(secret));
   if (odds !== undefined) terminal.prompts.write(`relayapp: this secret is short. ${odds}\n`);
+  if (options.json) return `${JSON.stringify(made)}\n`;
   return table([
     ['session', made.session],
     ['customer password', made.customerPassword],
@@ -118,20 +118,19 @@ async function sessions(argv: readonly string[], surroundings: CommandSurroundin
     view.session,
     view.state,
     view.owner ?? '-',
-    view.customer === null ? '-' : `${view.customer} (${escapeText(view.target ?? '')})`,
+    view.customer === null ? '-' : `${view.customer} (${visibleText(view.target ?? '')})`,
     view.engineer ?? '-',
     `${view.bytesFromEngineer}/${view.bytesFromDaemon}`,
-    escapeText(view.label),
+    visibleText(view.label),
   ]);
   return table([['SESSION', 'STATE', 'OWNER', 'CUSTOMER', 'ENGINEER', 'BYTES', 'LABEL'], ...rows]);
 }
 
 async function close(argv: readonly string[], surroundings: CommandSurroundings): Promise<string> {
   const { options, operands } = parseOptions(CLOSE_OPTIONS, argv, STYLE);
-  const [session, ...more] = operands;
-  if (!session || more.length > 0)
-    throw new OperatorError('usage: relayapp close ID; see: relayapp sessions');
-  await request(managedRelay(options.state, surroundings), 'close', { session });
+  const [id, ...more] = operands;
+  if (!id || more.length > 0) throw new OperatorError('usage: relayapp close ID; see: relayapp sessions');
+  const { session } = await request(managedRelay(options.state, surroundings), 'close', { session: id });
   return `session ${session} closed\n`;
 }
 

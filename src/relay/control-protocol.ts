@@ -14,7 +14,7 @@ export interface Requests {
   'user-remove': { request: { name: string }; answer: null };
   'otp-new': { request: { label: string; ttlMs: number; secret: string | null }; answer: NewPassword };
   sessions: { request: Record<string, never>; answer: readonly SessionView[] };
-  close: { request: { session: string }; answer: null };
+  close: { request: { session: string }; answer: { session: string } };
 }
 
 export interface NewPassword {

@@ -11,6 +11,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { Log } from '../../src/base/log.ts';
 import { helpRelay, runCommand } from '../../src/relay/commands.ts';
 import { ControlServer } from '../../src/relay/control-server.ts';
+import { audited } from '../helpers/people.ts';
 import { startRig } from '../helpers/rig.ts';
 
 const silent = new Log(systemClock, () => {});
@@ -45,6 +46,7 @@ t.test('accounts: add, list, passwd, disable, remove', async (t) => {
   t.ok(await rig.relay.accounts.check('alice', 'battery staple', '127.0.0.1'));
   await run('user disable alice');
   t.match(await run('user list'), /alice +admin +disabled/);
+  t.match(audited(rig, 'account-changed')[0], { act: 'add', name: 'alice', role: 'admin' });
   await run('user remove alice');
   t.equal(await run('user list'), 'NAME  ROLE  STATE\n');
 });
@@ -71,9 +73,10 @@ t.test('a chosen secret is printed behind its nameplate, and read from standard 
 
 t.test('whoever chooses a short secret learns the odds, apart from the output', async (t) => {
   const { run, said } = await startManaged(t);
-  await run('otp new --secret cisco');
-  t.match(said(), /^relayapp: this secret is short\. .* one guess .* at most 12,000,000 secrets .*\n$/);
-  await run('otp new --secret cisco --json');
+  for (const form of ['', ' --json']) {
+    await run(`otp new --secret cisco${form}`);
+    t.match(said(), /^relayapp: this secret is short\. .* one guess .* at most 12,000,000 secrets .*\n$/);
+  }
   await run('otp new --secret correct-horse-battery');
   await run('otp new');
   t.equal(said(), '');
@@ -81,10 +84,11 @@ t.test('whoever chooses a short secret learns the odds, apart from the output', 
 
 t.test('sessions and close', async (t) => {
   const { rig, run } = await startManaged(t);
-  const { session } = await rig.invite({ label: 'esc \u001b[31m' });
-  t.match(await run('sessions'), new RegExp(`${session.id} +awaitingCustomer .*esc \\\\x1b\\[31m`));
+  const { session } = await rig.invite({ label: 'Büro \u001b[31m' });
+  t.match(await run('sessions'), new RegExp(`${session.id} +awaitingCustomer .*Büro \\[31m`));
   t.match(JSON.parse(await run('sessions --json')), [{ session: session.id, state: 'awaitingCustomer' }]);
-  t.equal(await run(`close ${session.id}`), `session ${session.id} closed\n`);
+  t.equal(await run(`close ${session.id.replace('-', '')}`), `session ${session.id} closed\n`);
+  t.match(audited(rig, 'session-closed'), [{ session: session.id }]);
   t.equal(JSON.parse(await run('sessions --json')).length, 0);
   await t.rejects(run(`close ${session.id}`), /there is no session/);
 });
