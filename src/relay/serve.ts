@@ -17,7 +17,7 @@ import { addressOf, listenAll, parseListen } from './listeners.ts';
 import { SERVE_OPTIONS, STYLE } from './options.ts';
 import { becomeUser, chooseUser, type Credentials } from './privileges.ts';
 import { Relay } from './relay.ts';
-import { locateState, prepareState, type Surroundings } from './state-directory.ts';
+import { checkReach, locateState, prepareState, type Surroundings } from './state-directory.ts';
 
 export interface ServeSurroundings extends Surroundings {
   readonly clock: Clock;
@@ -62,7 +62,10 @@ export async function serve(argv: readonly string[], surroundings: ServeSurround
   const servers = await listenAll(addresses);
   try {
     prepareState(state, runAs);
-    if (runAs) becomeUser(credentials, runAs);
+    if (runAs) {
+      becomeUser(credentials, runAs);
+      checkReach(state, runAs);
+    }
     const identity = await loadIdentity(state, clock.wallNow());
     const relay = new Relay(
       {

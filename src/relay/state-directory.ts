@@ -3,7 +3,7 @@
  *
  * Mode 0700, owned by the user the relay runs as; every file in it is 0600. Nothing else knows these names.
  */
-import { chmodSync, lchownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { accessSync, chmodSync, constants, lchownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errorCode, OperatorError } from '../base/errors.ts';
 import type { RunAs } from './privileges.ts';
@@ -59,7 +59,8 @@ export function prepareState({ path, ...files }: StateDirectory, runAs: RunAs | 
     // What root makes on the way there stays open to the user that it becomes.
     if (runAs) mkdirSync(dirname(path), { recursive: true });
     mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
-    const names = readdirSync(path);
+    // Every new file system of ext2 to ext4 has one.
+    const names = readdirSync(path).filter((name) => name !== 'lost+found');
     const ours = Object.values(files).filter((file) => names.includes(basename(file)));
     if (names.length > 0 && ours.length === 0)
       throw new OperatorError(
@@ -73,6 +74,19 @@ export function prepareState({ path, ...files }: StateDirectory, runAs: RunAs | 
     const why = errorCode(error) || 'an error';
     throw new OperatorError(
       `state directory ${path} cannot be used (${why}); give another with --state DIR, or mend its owner and mode`,
+      { cause: error },
+    );
+  }
+}
+
+/** Run as the user that root became: what root made may stand behind a folder that only root passes. */
+export function checkReach({ path }: StateDirectory, { name }: RunAs): void {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new OperatorError(
+      `${name} cannot reach state directory ${path} (${errorCode(error)}); ` +
+        'give another with --state DIR, or open its parent folders',
       { cause: error },
     );
   }

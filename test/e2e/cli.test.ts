@@ -182,6 +182,17 @@ t.test('root is given up, the state directory is private', { skip: !isRoot && 'n
     t.equal(statSync(join(relay.state, file)).mode & 0o77, 0, file);
 });
 
+t.test(
+  'a state directory behind a folder that only root passes',
+  { skip: !isRoot && 'needs root' },
+  async (t) => {
+    const refused = await relayapp(t, `serve --listen 127.0.0.1:0 --state ${temporaryFolder(t)}/state`);
+    const fix = 'give another with --state DIR, or open its parent folders';
+    t.equal(refused.status, 2);
+    t.match(refused.err, new RegExp(`^relayapp: .* cannot reach state directory .* \\(EACCES\\); ${fix}\n$`));
+  },
+);
+
 t.test('a whole visit; nothing secret in process lists, environments, log and audit', async (t) => {
   const relay = await startRelay(t, '--verbose');
   const daemon = await startDaemon(t);

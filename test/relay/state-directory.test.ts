@@ -55,6 +55,12 @@ t.test('a folder of something else is left as it is', async (t) => {
   t.match(statSync(folder), { mode: 0o40755, uid: process.getuid?.() });
 });
 
+t.test('a file system of its own is as good as empty', async (t) => {
+  const folder = temporaryFolder(t);
+  mkdirSync(join(folder, 'lost+found'));
+  t.doesNotThrow(() => prepareState(locateState(folder, USER), null));
+});
+
 t.test('handed to the user the relay will be, with what is ours in it', NEEDS_ROOT, async (t) => {
   const path = join(temporaryFolder(t), 'state');
   mkdirSync(path);
