@@ -130,7 +130,7 @@ function secure(
     secured.once('error', (error) => {
       cancel();
       reject(
-        NOT_TLS.test(errorCode(error)) ? new AnsweredInPlainText() : notARelay(address, errorText(error)),
+        NOT_TLS.test(errorCode(error)) ? new AnsweredInPlainText() : notARelay(address, reasonOf(error)),
       );
     });
     secured.once('secureConnect', () => {
@@ -140,6 +140,11 @@ function secure(
       resolve({ secured, leg: new SocketLeg(secured) });
     });
   });
+}
+
+/** OpenSSL's own word for it, where the whole text is a dump of its error queue. */
+function reasonOf(error: Error & { reason?: string }): string {
+  return error.reason || errorText(error);
 }
 
 function notARelay(address: HostPort, why: string): Ended {
@@ -164,7 +169,9 @@ function relayUnreachable(address: HostPort, error: unknown, hostsFile: string):
   );
 }
 
-/** Gives the socket up at its deadline, with an error of the code it has then, or at `stop`; returns what lifts both. */
+/**
+ * Gives the socket up at its deadline, with an error of the code it has then, or at `stop`; returns what lifts both.
+ */
 function limit(socket: Socket, { clock, stop }: DialSurroundings, slow: () => string): Cancel {
   const giveUp = (): void => void socket.destroy(failure('ECANCELED', 'given up'));
   const cancel = clock.after(DIAL_DEADLINE_MS, () => socket.destroy(failure(slow(), 'no answer in time')));

@@ -1,7 +1,11 @@
-/** Dialling against a clock: what is blamed for an answer that does not come. */
+/** Dialling: what is blamed for an answer that does not come, or is not the relay's. */
+import { createServer } from 'node:tls';
 import t from 'tap';
-import { dialTcp } from '../../src/connector/dial.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import { dialRelay, dialTcp } from '../../src/connector/dial.ts';
+import { addressOf } from '../../src/relay/listeners.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { startRig } from '../helpers/rig.ts';
 
 const DEADLINE_MS = 10_000;
 
@@ -24,4 +28,16 @@ t.test('what is dialled after the stop is given up at once', async (t) => {
   const dial = dialTcp({ host: '127.0.0.1', port: 9 }, { clock, stop: AbortSignal.abort() }, null);
   await t.rejects(dial, { code: 'ECANCELED' });
   t.equal(clock.armed, 0);
+});
+
+t.test('a TLS failure is told in a word, not in a dump of OpenSSL', async (t) => {
+  const { identity } = await startRig(t);
+  const server = createServer({ key: identity.keyPem, cert: identity.certificatePem, maxVersion: 'TLSv1.2' });
+  server.on('tlsClientError', () => {});
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  const surroundings = { clock: systemClock, stop: new AbortController().signal, hostsFile: '', detail() {} };
+  await t.rejects(dialRelay(addressOf(server), surroundings), {
+    message: /^127\.0\.0\.1:\d+ is reached but is no relay \([a-z0-9 ]+\); check -host/,
+  });
 });
