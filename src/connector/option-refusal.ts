@@ -1,6 +1,7 @@
 /**
  * Telnet options that would hide the visit from the customer, refused in both directions: encryption (and the
- * authentication that may begin it), TLS and compression inside the telnet stream. Everything else passes byte for byte.
+ * authentication that may begin it), TLS and compression inside the telnet stream. Everything else passes byte for
+ * byte.
  *
  * Works on one direction: `push` takes a chunk and returns what goes on. An offer or request of a refused option is
  * taken out and answered to its sender with a refusal, as a peer without the option would (RFC 854, RFC 1143); its

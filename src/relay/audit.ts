@@ -2,8 +2,8 @@
  * The audit file: one JSON line for each event of a session and each act of administration, in order.
  *
  * Lines are appended and handed to the kernel before the event's effect. What must not happen unwritten (a new
- * password, the start of a visit) does not when `record` says so; what reduces exposure goes on. A part of a line, all that a full disk took, stays a line of its
- * own. Secrets and live nameplates never appear here.
+ * password, the start of a visit) does not when `record` says so; what reduces exposure goes on. A part of a line, all
+ * that a full disk took, stays a line of its own. Secrets and live nameplates never appear here.
  */
 import { closeSync, fchmodSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import type { Clock } from '../base/clock.ts';

@@ -1,8 +1,8 @@
 /**
  * All timeout policy of sessions: which state has which deadline, and what is reported when it passes.
  *
- * Callers say what happened (`enterState`, and `countFrom…`/`touch` of the session table stamped with `tick`); this file
- * decides what that means. Activity only writes a number. A spliced session has one entry in the wheel: when its
+ * Callers say what happened (`enterState`, and `countFrom…`/`touch` of the session table stamped with `tick`); this
+ * file decides what that means. Activity only writes a number. A spliced session has one entry in the wheel: when its
  * slot comes round, the row is judged by what its columns say now, and re-filed at the next tick that could matter.
  *
  *     quiet for      0 ------------ idleMs - warnMs --------- idleMs

@@ -7,8 +7,8 @@
  * word and the one action `finish`; `ended` ignores everything. No I/O here: the session code feeds events and
  * performs actions, in order. Drawn in docs/STATES.md by scripts/render-states.ts.
  *
- * Events of a visit (consent, synced, data, daemonUnreachable, visitFailed) are fed for the session's present visit only:
- * the session code drops what names another visit id. What still comes out of turn is late here.
+ * Events of a visit (consent, synced, data, daemonUnreachable, visitFailed) are fed for the session's present visit
+ * only: the session code drops what names another visit id. What still comes out of turn is late here.
  */
 import type { Outcome } from '../wire/outcomes.ts';
 

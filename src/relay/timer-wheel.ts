@@ -2,8 +2,8 @@
  * Deadlines of many rows at once: a hierarchical timing wheel with links in typed arrays.
  *
  * A row has at most one deadline, a tick. Arm and cancel are O(1) and nothing is allocated after construction; how far
- * time moves costs nothing, only what is due or changes level does. Guarantee: a row is reported by the first `advance` to
- * its tick or beyond, never before, in order of ticks, and at most once per `advance`, whatever the callback does.
+ * time moves costs nothing, only what is due or changes level does. Guarantee: a row is reported by the first `advance`
+ * to its tick or beyond, never before, in order of ticks, and at most once per `advance`, whatever the callback does.
  *
  * A tick is read as six digits of six bits. A row lies at the level of the highest digit in which its tick differs
  * from now, in the slot that this digit of its tick names. So every slot in use is ahead of now's own digit, the
@@ -73,7 +73,7 @@ export class TimerWheel {
     return Math.floor(elapsedMs / this.tickMs);
   }
 
-  /** The first tick that does not begin before `elapsedMs`: a deadline there is never early, late by less than a tick. */
+  /** The first tick not to begin before `elapsedMs`: a deadline there is never early, late by less than a tick. */
   dueTickAt(elapsedMs: number): number {
     return Math.ceil(elapsedMs / this.tickMs);
   }

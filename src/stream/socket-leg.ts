@@ -86,7 +86,7 @@ export class SocketLeg implements Leg {
     this.sink.ended();
   }
 
-  /** Node leaves a TLS socket standing after a record that is none; for us no error leaves a stream that could go on. */
+  /** Node leaves a TLS socket standing after a record that is none; for us no stream goes on after an error. */
   failed(error: Error): void {
     this.#error ??= error;
     this.#socket.destroy();

@@ -111,7 +111,8 @@ export function tagsEqual(a: Uint8Array, b: Uint8Array): boolean {
 /** K. Throws CpaceError where it would be the identity, and on our own share. */
 function agreedPoint(scalar: Uint8Array, share: Uint8Array, peerShare: Uint8Array): Uint8Array {
   // A reflected exchange would need no password: K, both messages and hence both tags would be our own. Roles do
-  // not help, since the tags of section 10.4 do not name them. Encodings are canonical, so equal points are equal bytes.
+  // not help, since the tags of section 10.4 do not name them. Encodings are canonical, so equal points are equal
+  // bytes.
   if (tagsEqual(share, peerShare)) throw new CpaceError('the peer sent our own share back');
   const k = scalarMultVerified(scalar, peerShare);
   if (tagsEqual(k, IDENTITY)) throw new CpaceError('the share is no valid group element');
