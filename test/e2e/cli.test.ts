@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import type { HostPort } from '../../src/base/address.ts';
 import { addressOf } from '../../src/relay/listeners.ts';
+import { untouched } from '../helpers/processes.ts';
 import { startDaemon, temporaryFolder, TestSocket, until } from '../helpers/rig.ts';
 
 const RELAYAPP = fileURLToPath(new URL('../../src/relay/main.js', import.meta.url));
@@ -28,7 +29,7 @@ function run(
   argv: readonly string[],
   options: { cwd?: string; typed?: string; uid?: number } = {},
 ): Run {
-  const child = spawn(process.execPath, [program, ...argv], {
+  const child = spawn(...untouched(process.execPath, [program, ...argv]), {
     cwd: options.cwd ?? temporaryFolder(t),
     stdio: 'pipe',
     ...(options.uid === undefined ? {} : { uid: options.uid }),

@@ -8,6 +8,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { untouched } from '../helpers/processes.ts';
 import { temporaryFolder } from '../helpers/rig.ts';
 import { readUntil } from '../helpers/tunnel.ts';
 
@@ -17,7 +18,7 @@ t.test('a log that was closed stops neither the relay nor its end', async (t) =>
   const folder = temporaryFolder(t);
   chmodSync(folder, 0o711);
   const args = [program, 'serve', '--verbose', '--listen', '127.0.0.1:0', '--state', join(folder, 'state')];
-  const relay = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const relay = spawn(...untouched(process.execPath, args), { stdio: ['ignore', 'ignore', 'pipe'] });
   t.teardown(() => relay.kill('SIGKILL'));
   const ended = once(relay, 'exit');
   const [, port] = await printed(relay.stderr, /127\.0\.0\.1:(\d+)/);

@@ -10,6 +10,17 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
+/**
+ * A command line whose program is what users have. The test runner has every Node program load something of its own,
+ * which changes what signals do and writes files: through NODE_OPTIONS, whatever environment it is started with.
+ */
+export function untouched(
+  command: string,
+  args: readonly string[],
+): [command: string, args: readonly string[]] {
+  return ['env', ['-u', 'NODE_OPTIONS', command, ...args]];
+}
+
 export interface ProcessOptions {
   env?: NodeJS.ProcessEnv;
   cwd?: string;
@@ -52,7 +63,7 @@ export class RunningProcess {
   constructor(command: string, args: readonly string[], options: ProcessOptions = {}) {
     this.#name = [command, ...args].join(' ');
     const hasInput = options.input !== undefined || options.keepInputOpen === true;
-    this.#child = spawn(command, args, {
+    this.#child = spawn(...untouched(command, args), {
       detached: true,
       stdio: [hasInput ? 'pipe' : 'ignore', 'pipe', 'pipe'],
       env: options.env ?? process.env,

@@ -7,6 +7,7 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { untouched } from '../helpers/processes.ts';
 import { temporaryFolder } from '../helpers/rig.ts';
 
 const RELAYAPP = fileURLToPath(new URL('../../src/relay/main.js', import.meta.url));
@@ -18,7 +19,7 @@ t.test('a secret on the command line does not stay in process lists', async (t) 
   await new Promise<void>((resolve) => server.listen(join(state, 'control.sock'), resolve));
   t.teardown(() => server.close());
   const argv = [RELAYAPP, 'otp', 'new', '--secret', 'geheim', '--state', state];
-  const child = spawn(process.execPath, argv, { stdio: 'ignore' });
+  const child = spawn(...untouched(process.execPath, argv), { stdio: 'ignore' });
   t.teardown(() => child.kill('SIGKILL'));
   const ended = new Promise((resolve) => child.once('exit', resolve));
   const socket = await connected;
