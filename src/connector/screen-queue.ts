@@ -35,6 +35,7 @@ const STALL_MS = 2_000;
 const FULL_BYTES = 64 * 1_024;
 const ROOM_BYTES = 16 * 1_024;
 const WORDS_MAX = 1_000;
+const nothing = (): void => {};
 
 export class ScreenQueue {
   readonly #output: Writable;
@@ -46,7 +47,13 @@ export class ScreenQueue {
   #isStalled = false;
   #wasFull = false;
   #note: Word | null = null;
-  #onEmpty: () => void = () => {};
+  #onEmpty: () => void = nothing;
+  /** Of what is being written. */
+  #taken: () => void = nothing;
+  /** When the terminal last took something, or began to be waited for. */
+  #takenMs = 0;
+  /** While there is something to be taken, and the terminal is not known to be stalled. */
+  #cancelWatch: Cancel | null = null;
 
   constructor(output: Writable, clock: Clock, host: ScreenQueueHost) {
     this.#output = output;
@@ -74,7 +81,7 @@ export class ScreenQueue {
   }
 
   /** Beyond a thousand words that wait the oldest is left out. */
-  say(make: () => Uint8Array | string, taken: () => void = () => {}): void {
+  say(make: () => Uint8Array | string, taken: () => void = nothing): void {
     this.#waiting.push({ kind: 'word', make, taken });
     if (this.#waiting.length > WORDS_MAX) this.#dropWords();
     this.#handOver();
@@ -83,19 +90,15 @@ export class ScreenQueue {
   /** Leaves out the oldest output until `keptBytes` are left, and says so once. False when there is no more. */
   cut(keptBytes: number, note: () => Uint8Array | string): boolean {
     if (this.#outputBytes <= keptBytes) return false;
-    let place = -1;
-    for (let at = 0; this.#outputBytes > keptBytes;) {
+    let at = 0;
+    while (this.#outputBytes > keptBytes) {
       const entry = this.#waiting[at];
       if (entry.kind === 'word') at += 1;
-      else {
-        this.#waiting.splice(at, 1);
-        this.#outputBytes -= entry.bytes.length;
-        place = at;
-      }
+      else if (this.#shorten(entry, this.#outputBytes - keptBytes)) this.#waiting.splice(at, 1);
     }
     if (this.#note === null || !this.#waiting.includes(this.#note)) {
-      this.#note = { kind: 'word', make: note, taken: () => {} };
-      this.#waiting.splice(place, 0, this.#note);
+      this.#note = { kind: 'word', make: note, taken: nothing };
+      this.#waiting.splice(at, 0, this.#note);
     }
     this.#handOver();
     return true;
@@ -120,39 +123,58 @@ export class ScreenQueue {
       if (next.kind === 'word') {
         this.#waiting.shift();
         this.#write(next.make(), next.taken);
-      } else this.#write(this.#host.filter(this.#nextPiece(next)), () => {});
+      } else this.#write(this.#host.filter(this.#nextPiece(next)), nothing);
     }
   }
 
   #nextPiece(next: Output): Uint8Array {
     const piece = next.bytes.subarray(0, PIECE_BYTES);
-    next.bytes = next.bytes.subarray(PIECE_BYTES);
-    if (next.bytes.length === 0) this.#waiting.shift();
-    this.#outputBytes -= piece.length;
+    if (this.#shorten(next, piece.length)) this.#waiting.shift();
     return piece;
+  }
+
+  /** Takes bytes off the beginning, as many as there are; true when nothing is left. */
+  #shorten(entry: Output, byBytes: number): boolean {
+    const rest = entry.bytes.subarray(byBytes);
+    this.#outputBytes -= entry.bytes.length - rest.length;
+    entry.bytes = rest;
+    return rest.length === 0;
   }
 
   #write(bytes: Uint8Array | string, taken: () => void): void {
     if (bytes.length === 0) return taken();
     this.#isWriting = true;
-    const cancel = this.#clock.after(STALL_MS, () => this.#stall());
-    this.#output.write(bytes, () => {
-      cancel();
-      this.#isWriting = false;
-      this.#isStalled = false;
-      taken();
-      if (this.#wasFull && this.#outputBytes < ROOM_BYTES) {
-        this.#wasFull = false;
-        this.#host.room();
-      }
-      this.#handOver();
-    });
+    this.#taken = taken;
+    if (this.#cancelWatch === null) this.#watchFrom(this.#clock.now());
+    this.#output.write(bytes, this.#onTaken);
   }
 
-  #stall(): void {
-    this.#isStalled = true;
-    this.#onEmpty();
-    this.#host.stalled();
+  /** One for all pieces: they are small, and many. */
+  readonly #onTaken = (): void => {
+    this.#isWriting = false;
+    this.#isStalled = false;
+    this.#takenMs = this.#clock.now();
+    this.#taken();
+    if (this.#wasFull && this.#outputBytes < ROOM_BYTES) {
+      this.#wasFull = false;
+      this.#host.room();
+    }
+    this.#handOver();
+    if (!this.isEmpty) return;
+    this.#cancelWatch?.();
+    this.#cancelWatch = null;
+  };
+
+  /** Looks once the terminal has had its time, counted from when it last took something. */
+  #watchFrom(takenMs: number): void {
+    this.#takenMs = takenMs;
+    this.#cancelWatch = this.#clock.after(takenMs + STALL_MS - this.#clock.now(), () => {
+      this.#cancelWatch = null;
+      if (this.#clock.now() - this.#takenMs < STALL_MS) return this.#watchFrom(this.#takenMs);
+      this.#isStalled = true;
+      this.#onEmpty();
+      this.#host.stalled();
+    });
   }
 
   #dropWords(): void {

@@ -75,6 +75,17 @@ t.test('one that takes nothing holds up nobody, and has the newest when it is re
   t.equal(clock.armed, 0);
 });
 
+t.test('the newest is kept also of large chunks', async (t) => {
+  const { clock, console, read, shown } = make();
+  while (console.show(Buffer.from(ROW.repeat(800))));
+  clock.advance(STALL_MS);
+  for (let chunk = 0; chunk < 10; chunk += 1)
+    console.show(Buffer.from(`${`${chunk} ${ROW}`.repeat(1_000)}end of ${chunk}\r\n`));
+  await read();
+  t.ok(shown().endsWith(`9 ${ROW}9 ${ROW}end of 9\r\n`));
+  t.match(shown(), NOTE);
+});
+
 t.test('after the gap the terminal is as the note finds it, and a cut sequence does no harm', async (t) => {
   const { clock, console, read, shown } = make();
   console.show(Buffer.from('\x1b[?1049h\x1b[31m'));
