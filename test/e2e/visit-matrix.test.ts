@@ -3,12 +3,15 @@
  * engineer's account, and the session id with the engineer password as in the original. What the site shows is
  * held to the same checks as a direct visit.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { daemonPeers, startDaemon, type Daemon, type DaemonKind } from '../helpers/daemons.ts';
 import { skipUnless } from '../helpers/peers.ts';
 import type { RunningProcess } from '../helpers/processes.ts';
 import { addAccount, makeOneTimePassword, startConnector, startRelay } from '../helpers/programs.ts';
-import { checkSession, leaveSite, logInAtSite } from '../helpers/site-checks.ts';
+import { temporaryFolder } from '../helpers/rig.ts';
+import { checkLog, checkSession, leaveSite, logInAtSite } from '../helpers/site-checks.ts';
 import { clientKinds, clientPeers, Terminal, type ClientKind } from '../helpers/terminal.ts';
 
 const daemonKinds: readonly DaemonKind[] = ['inetutils', 'busybox'];
@@ -41,7 +44,7 @@ async function visitWithAccount(t: Test, client: ClientKind, daemon: DaemonKind)
   for (const visit of ['first', 'second']) {
     terminal.sendLine(`new ${visit} visit`);
     const shown = await terminal.await('Waiting for the customer');
-    const connector = connect(t, customerPasswordIn(shown), site);
+    const { connector, log } = connect(t, customerPasswordIn(shown), site);
     await logInAtSite(t, terminal, site);
     await checkSession(t, terminal, client, site);
     leaveSite(terminal);
@@ -52,6 +55,7 @@ async function visitWithAccount(t: Test, client: ClientKind, daemon: DaemonKind)
       { code: 0, signal: null },
       `the connector ends well after the ${visit} visit`,
     );
+    checkLog(t, log(), site);
   }
   terminal.sendLine('quit');
   await terminal.awaitEnd();
@@ -60,13 +64,14 @@ async function visitWithAccount(t: Test, client: ClientKind, daemon: DaemonKind)
 async function visitWithSessionPassword(t: Test, client: ClientKind, daemon: DaemonKind): Promise<void> {
   const { site, terminal } = await setUp(t, client, daemon);
   const made = await makeOneTimePassword(relay);
-  const connector = connect(t, made.customerPassword, site);
+  const { connector, log } = connect(t, made.customerPassword, site);
   await logInAtRelay(t, terminal, made.session, made.engineerPassword);
   await logInAtSite(t, terminal, site);
   await checkSession(t, terminal, client, site);
   leaveSite(terminal);
   await terminal.awaitEnd();
   t.same(await connector.ended, { code: 0, signal: null }, 'the connector ends well');
+  checkLog(t, log(), site);
 }
 
 async function setUp(
@@ -89,10 +94,11 @@ async function logInAtRelay(t: Test, terminal: Terminal, name: string, password:
   t.equal(await terminal.await('\n'), '\r\n', 'the relay shows nothing of a password');
 }
 
-function connect(t: Test, password: string, site: Daemon): RunningProcess {
-  const connector = startConnector(relay, password, site, t.testdir());
+function connect(t: Test, password: string, site: Daemon): { connector: RunningProcess; log: () => string } {
+  const folder = temporaryFolder(t);
+  const connector = startConnector(relay, password, site, folder);
   t.teardown(() => connector.stop());
-  return connector;
+  return { connector, log: () => readFileSync(join(folder, 'tndconnect.log'), 'utf8') };
 }
 
 function customerPasswordIn(shown: string): string {

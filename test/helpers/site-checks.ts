@@ -11,9 +11,17 @@ import { quoteEnd, windowSize, type ClientKind, type Terminal } from './terminal
 const fullScreenText = 'seen on a full screen';
 const lastRow = `\x1b[${windowSize.rows};1H`;
 
+const wrongPassword = 'notthispassword';
+
+/** What the daemon echoed is in the customer's log, what it did not is not. */
+export function checkLog(t: Test, log: string, site: Daemon): void {
+  t.match(log, `login: ${site.user}`, 'the log has the echoed name');
+  t.notMatch(log, wrongPassword, 'a wrong password is not in the log');
+  t.notMatch(log, site.password, 'the password is not in the log');
+}
+
 /** Logs in at the site's own daemon, after one wrong password; ends at the shell's prompt. */
 export async function logInAtSite(t: Test, terminal: Terminal, site: Daemon): Promise<void> {
-  const wrongPassword = 'notthispassword';
   await answerLogin(terminal, site.user, wrongPassword);
   await terminal.await('Login incorrect');
   await answerLogin(terminal, site.user, site.password);
