@@ -23,12 +23,12 @@ import {
 import {
   account,
   audited,
-  comeIn,
   dialEngineer,
   holdVisit,
   inviteFor,
   outcomesOf,
   showsTimes,
+  waitForCustomer,
 } from '../helpers/people.ts';
 import { startDaemon, startRig, until, type Rig } from '../helpers/rig.ts';
 
@@ -141,10 +141,7 @@ t.test('a password that served a visit serves no other', async (t) => {
 t.test('three wrong confirmations burn the password, and both people are told', async (t) => {
   const rig = await startRig(t);
   const daemon = await startDaemon(t);
-  const invited = await inviteFor(rig, 'account');
-  const engineer = await dialEngineer(rig);
-  await comeIn(engineer, 'account', invited);
-  await engineer.has('Waiting for the customer');
+  const { invited, engineer } = await waitForCustomer(rig);
   const wrong = withWrongSecret(secretOf(invited.customerPassword));
   for (const tries of [1, 2, 3]) {
     t.equal(await confirmWith(t, rig, wrong), 'refused');

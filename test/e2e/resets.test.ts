@@ -21,8 +21,10 @@ import { makeClientHello } from '../helpers/tls-hello.ts';
 
 const ROUNDS = 25;
 
-/** What takes part in one round, as far as it has come; whoever is named by a step is reset there. */
+/** What takes part in one round, as far as it has come. */
 interface Scene {
+  readonly t: Test;
+  readonly rig: Rig;
   readonly invited: Invited;
   control?: FramePeer;
   data?: FramePeer;
@@ -31,175 +33,139 @@ interface Scene {
   dataKey?: Uint8Array;
 }
 
-type Reset = () => void;
-type Step = (t: Test, rig: Rig, scene: Scene) => Promise<Reset>;
+type Reach = (scene: Scene) => Promise<void>;
+type Who = 'control' | 'data' | 'engineer';
 
-const resetControl = ({ control }: Scene): Reset => control!.reset.bind(control);
-const resetData = ({ data }: Scene): Reset => data!.reset.bind(data);
-const resetEngineer =
-  ({ engineer }: Scene): Reset =>
-  () =>
-    void engineer!.socket.resetAndDestroy();
-
-async function letIn(t: Test, rig: Rig, scene: Scene): Promise<void> {
-  Object.assign(scene, await enterByHand(t, rig.address, scene.invited.customerPassword));
+async function dialled(scene: Scene): Promise<void> {
+  scene.engineer = await scene.rig.dial();
 }
 
-async function askedFor(t: Test, rig: Rig, scene: Scene): Promise<void> {
-  await letIn(t, rig, scene);
-  scene.engineer = await dialEngineer(rig);
-  await comeIn(scene.engineer, 'session', scene.invited);
+function sentOfTls(bytes?: number): Reach {
+  return async (scene) => {
+    await dialled(scene);
+    scene.engineer!.write((await makeClientHello()).subarray(0, bytes));
+  };
+}
+
+async function secured(scene: Scene): Promise<void> {
+  scene.control = await dialFrames(scene.t, scene.rig.address);
+}
+
+async function halfHello(scene: Scene): Promise<void> {
+  await secured(scene);
+  scene.control!.write(Buffer.from([0, 200, 1, 2]));
+}
+
+async function challenged(scene: Scene): Promise<Uint8Array> {
+  await secured(scene);
+  return (await sayHello(scene.control!, secretOf(scene.invited.customerPassword))).ownTag;
+}
+
+async function confirmed(scene: Scene): Promise<void> {
+  const tag = Uint8Array.from(await challenged(scene));
+  scene.control!.send('confirm', { tag });
+}
+
+async function letIn(scene: Scene): Promise<void> {
+  Object.assign(scene, await enterByHand(scene.t, scene.rig.address, scene.invited.customerPassword));
+}
+
+async function greeted(scene: Scene): Promise<void> {
+  scene.engineer = await dialEngineer(scene.rig);
+  await scene.engineer.has('relay login: ');
+}
+
+async function checked(scene: Scene): Promise<void> {
+  await greeted(scene);
+  await scene.engineer!.logIn('alice', 'wrong');
+}
+
+async function waits(scene: Scene): Promise<void> {
+  await greeted(scene);
+  await comeIn(scene.engineer!, 'session', scene.invited);
+  await scene.engineer!.has('Waiting for the customer');
+}
+
+async function asked(scene: Scene): Promise<void> {
+  await letIn(scene);
+  await greeted(scene);
+  await comeIn(scene.engineer!, 'session', scene.invited);
   scene.visit = (await scene.control!.expect('visitRequest')).visit;
 }
 
-async function ordered(t: Test, rig: Rig, scene: Scene): Promise<void> {
-  await askedFor(t, rig, scene);
+async function allowed(scene: Scene): Promise<void> {
+  await asked(scene);
   scene.control!.send('consent', { visit: scene.visit!, granted: 1 });
+}
+
+async function ordered(scene: Scene): Promise<void> {
+  await allowed(scene);
   await scene.control!.expect('openData');
-  scene.data = await dialFrames(t, rig.address);
+  scene.data = await dialFrames(scene.t, scene.rig.address);
 }
 
-function sendDataHello({ data, dataKey, visit }: Scene): void {
-  const tag = dataTag(dataKey!, 'connector', Buffer.from(visit!, 'hex'), data!.exporter);
-  data!.send('dataHello', { visit: visit!, tag });
+function sentOfDataHello(bytes?: number): Reach {
+  return async (scene) => {
+    await ordered(scene);
+    const { data, dataKey, visit } = scene;
+    const tag = dataTag(dataKey!, 'connector', Buffer.from(visit!, 'hex'), data!.exporter);
+    data!.write(encodeFrame('dataHello', { visit: visit!, tag }).subarray(0, bytes));
+  };
 }
 
-async function joined(t: Test, rig: Rig, scene: Scene): Promise<void> {
-  await ordered(t, rig, scene);
-  sendDataHello(scene);
+async function joined(scene: Scene): Promise<void> {
+  await sentOfDataHello()(scene);
   await scene.data!.expect('dataAccepted');
   scene.data!.raw(() => {});
 }
 
-async function busy(t: Test, rig: Rig, scene: Scene): Promise<void> {
-  await joined(t, rig, scene);
+async function busy(scene: Scene): Promise<void> {
+  await joined(scene);
   scene.data!.write(Buffer.alloc(256 * 1_024, 'x'));
   scene.engineer!.write(Buffer.alloc(256 * 1_024, 'y'));
 }
 
-const STEPS: Readonly<Record<string, Step>> = {
-  accept: async (_t, rig) => {
-    const line = await rig.dial();
-    return () => void line.socket.resetAndDestroy();
-  },
-  'half a TLS hello': async (_t, rig) => {
-    const line = await rig.dial();
-    line.write((await makeClientHello()).subarray(0, 100));
-    return () => void line.socket.resetAndDestroy();
-  },
-  'a TLS hello': async (_t, rig) => {
-    const line = await rig.dial();
-    line.write(await makeClientHello());
-    return () => void line.socket.resetAndDestroy();
-  },
-  'the handshake': async (t, rig, scene) => {
-    scene.control = await dialFrames(t, rig.address);
-    return resetControl(scene);
-  },
-  'half a hello': async (t, rig, scene) => {
-    scene.control = await dialFrames(t, rig.address);
-    scene.control.write(Buffer.from([0, 200, 1, 2]));
-    return resetControl(scene);
-  },
-  'the challenge': async (t, rig, scene) => {
-    scene.control = await dialFrames(t, rig.address);
-    await sayHello(scene.control, secretOf(scene.invited.customerPassword));
-    return resetControl(scene);
-  },
-  'the confirmation': async (t, rig, scene) => {
-    scene.control = await dialFrames(t, rig.address);
-    const { ownTag } = await sayHello(scene.control, secretOf(scene.invited.customerPassword));
-    scene.control.send('confirm', { tag: Uint8Array.from(ownTag) });
-    return resetControl(scene);
-  },
-  'accepted, while nobody is there': async (t, rig, scene) => {
-    await letIn(t, rig, scene);
-    return resetControl(scene);
-  },
-  'the greeting': async (_t, rig, scene) => {
-    scene.engineer = await dialEngineer(rig);
-    await scene.engineer.has('relay login: ');
-    return resetEngineer(scene);
-  },
-  'a password that is being checked': async (_t, rig, scene) => {
-    scene.engineer = await dialEngineer(rig);
-    await scene.engineer.logIn('alice', 'wrong');
-    return resetEngineer(scene);
-  },
-  'the wait for the customer': async (_t, rig, scene) => {
-    scene.engineer = await dialEngineer(rig);
-    await comeIn(scene.engineer, 'session', scene.invited);
-    await scene.engineer.has('Waiting for the customer');
-    return resetEngineer(scene);
-  },
-  'the question, by the customer': async (t, rig, scene) => {
-    await askedFor(t, rig, scene);
-    return resetControl(scene);
-  },
-  'the question, by the engineer': async (t, rig, scene) => {
-    await askedFor(t, rig, scene);
-    return resetEngineer(scene);
-  },
-  'the consent, by the customer': async (t, rig, scene) => {
-    await askedFor(t, rig, scene);
-    scene.control!.send('consent', { visit: scene.visit!, granted: 1 });
-    return resetControl(scene);
-  },
-  'the consent, by the engineer': async (t, rig, scene) => {
-    await askedFor(t, rig, scene);
-    scene.control!.send('consent', { visit: scene.visit!, granted: 1 });
-    return resetEngineer(scene);
-  },
-  'the dial, by the customer': async (t, rig, scene) => {
-    await ordered(t, rig, scene);
-    return resetControl(scene);
-  },
-  'the dial, by the engineer': async (t, rig, scene) => {
-    await ordered(t, rig, scene);
-    return resetEngineer(scene);
-  },
-  'half a data hello': async (t, rig, scene) => {
-    await ordered(t, rig, scene);
-    scene.data!.write(
-      encodeFrame('dataHello', { visit: scene.visit!, tag: new Uint8Array(32) }).subarray(0, 9),
-    );
-    return resetData(scene);
-  },
-  'the data hello': async (t, rig, scene) => {
-    await ordered(t, rig, scene);
-    sendDataHello(scene);
-    return resetData(scene);
-  },
-  'the acknowledgement': async (t, rig, scene) => {
-    await joined(t, rig, scene);
-    return resetData(scene);
-  },
-  'a busy splice, by the data connection': async (t, rig, scene) => {
-    await busy(t, rig, scene);
-    return resetData(scene);
-  },
-  'a busy splice, by the control connection': async (t, rig, scene) => {
-    await busy(t, rig, scene);
-    return resetControl(scene);
-  },
-  'a busy splice, by the engineer': async (t, rig, scene) => {
-    await busy(t, rig, scene);
-    return resetEngineer(scene);
-  },
-};
+/** How far everybody comes, and whose connections are reset there, each in a test of its own. */
+const STEPS: readonly [step: string, reach: Reach, whose: readonly Who[]][] = [
+  ['accept', dialled, ['engineer']],
+  ['half a TLS hello', sentOfTls(100), ['engineer']],
+  ['a TLS hello', sentOfTls(), ['engineer']],
+  ['the handshake', secured, ['control']],
+  ['half a hello', halfHello, ['control']],
+  ['the challenge', async (scene) => void (await challenged(scene)), ['control']],
+  ['the confirmation', confirmed, ['control']],
+  ['accepted, while nobody is there', letIn, ['control']],
+  ['the greeting', greeted, ['engineer']],
+  ['a password that is being checked', checked, ['engineer']],
+  ['the wait for the customer', waits, ['engineer']],
+  ['the question', asked, ['control', 'engineer']],
+  ['the consent', allowed, ['control', 'engineer']],
+  ['the dial', ordered, ['control', 'engineer']],
+  ['half a data hello', sentOfDataHello(9), ['data']],
+  ['the data hello', sentOfDataHello(), ['data']],
+  ['the acknowledgement', joined, ['data']],
+  ['a busy splice', busy, ['data', 'control', 'engineer']],
+];
 
-for (const [step, go] of Object.entries(STEPS)) {
-  t.test(`reset at ${step}`, async (t) => {
+function reset(scene: Scene, who: Who): void {
+  if (who === 'engineer') scene.engineer!.socket.resetAndDestroy();
+  else scene[who]!.reset();
+}
+
+for (const [step, who, reach] of STEPS.flatMap(([step, reach, whose]) =>
+  whose.map((who) => [step, who, reach] as const),
+)) {
+  t.test(`reset at ${step} (${who})`, async (t) => {
     const clock = new CountingClock(systemClock);
     const rig = await startRig(t, { clock });
     const noLeaks = watchLeaks(t, rig, clock);
     for (let round = 0; round < ROUNDS; round += 1) {
-      const scene: Scene = { invited: await rig.invite() };
-      const reset = await go(t, rig, scene);
+      const scene: Scene = { t, rig, invited: await rig.invite() };
+      await reach(scene);
       // Before, while and after the relay has taken up what came last.
       if (round % 3 === 1) await new Promise((resolve) => setImmediate(resolve));
       if (round % 3 === 2) await delivered();
-      reset();
+      reset(scene, who);
       await delivered();
       for (const socket of [scene.engineer?.socket, scene.data?.socket, scene.control?.socket])
         socket?.destroy();

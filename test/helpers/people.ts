@@ -48,11 +48,25 @@ export async function inviteFor(rig: Rig, way: Way, options: { ttlMs?: number } 
   return rig.invite({ ...options, ...(way === 'account' ? { owner: account.name } : {}) });
 }
 
+/** Resolves at the account's prompt. */
+export async function logInAccount(engineer: TestSocket): Promise<void> {
+  await engineer.logIn(account.name, account.password);
+  await engineer.has('relay> ');
+}
+
+/** A session, and its account's engineer who waits for the customer. */
+export async function waitForCustomer(rig: Rig): Promise<{ invited: Invited; engineer: TestSocket }> {
+  const invited = await inviteFor(rig, 'account');
+  const engineer = await dialEngineer(rig);
+  await comeIn(engineer, 'account', invited);
+  await engineer.has('Waiting for the customer');
+  return { invited, engineer };
+}
+
 /** Logs in and asks for the session; resolves once the relay has seen the last line. */
 export async function comeIn(engineer: TestSocket, way: Way, invited: Invited): Promise<void> {
   if (way === 'session') return engineer.logIn(invited.session.id, invited.engineerPassword);
-  await engineer.logIn(account.name, account.password);
-  await engineer.has('relay> ');
+  await logInAccount(engineer);
   engineer.write(`open ${invited.session.id}\r\n`);
 }
 

@@ -11,7 +11,15 @@ import { ALPN, encodeConnectorCard, encodeFrame } from '../../src/wire/frames.ts
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { cardOf, dialFrames, sayHello, secretOf } from '../helpers/frame-peer.ts';
 import { delivered } from '../helpers/loop.ts';
-import { account, audited, CountingClock, dialEngineer, showsTimes, watchLeaks } from '../helpers/people.ts';
+import {
+  account,
+  audited,
+  CountingClock,
+  dialEngineer,
+  logInAccount,
+  showsTimes,
+  watchLeaks,
+} from '../helpers/people.ts';
 import { startDaemon, startRig, TestSocket, until, type Rig, type RigSettings } from '../helpers/rig.ts';
 import { makeClientHello } from '../helpers/tls-hello.ts';
 
@@ -162,8 +170,7 @@ t.test('once logged in, a person has a deadline of their own', async (t) => {
   const rig = await startRig(t, { clock });
   await rig.relay.accounts.add(account.name, 'engineer', account.password);
   const line = await dialEngineer(rig);
-  await line.logIn(account.name, account.password);
-  await line.has('relay> ');
+  await logInAccount(line);
   clock.advance(10 * 60_000);
   await delivered();
   line.write('help\r\n');

@@ -3,7 +3,14 @@
  */
 import t from 'tap';
 import { FakeClock } from '../helpers/fake-clock.ts';
-import { account, comeIn, dialEngineer, inviteFor, showsTimes } from '../helpers/people.ts';
+import {
+  account,
+  dialEngineer,
+  inviteFor,
+  logInAccount,
+  showsTimes,
+  waitForCustomer,
+} from '../helpers/people.ts';
 import { startDaemon, startRig } from '../helpers/rig.ts';
 
 t.test('the engineer password is taken in any case, with or without its dash', async (t) => {
@@ -102,10 +109,7 @@ t.test('sessions of others are not listed and not opened, but by an admin', asyn
 t.test('an account that is disabled while it waits for a customer gets no visit', async (t) => {
   const rig = await startRig(t);
   const daemon = await startDaemon(t);
-  const invited = await inviteFor(rig, 'account');
-  const engineer = await dialEngineer(rig);
-  await comeIn(engineer, 'account', invited);
-  await engineer.has('Waiting for the customer');
+  const { invited, engineer } = await waitForCustomer(rig);
   rig.relay.accounts.disable(account.name);
   const customer = rig.connect(invited.customerPassword, daemon.address);
   await customer.shows('waiting for the engineer');
@@ -136,8 +140,7 @@ t.test('a session is opened with or without the dash of its id', async (t) => {
   const rig = await startRig(t);
   const { session } = await inviteFor(rig, 'account');
   const engineer = await dialEngineer(rig);
-  await engineer.logIn(account.name, account.password);
-  await engineer.has('relay> ');
+  await logInAccount(engineer);
   engineer.write(`open ${session.id.replace('-', '')}\r\n`);
   await engineer.has('Waiting for the customer');
 });
@@ -146,7 +149,7 @@ t.test('whoever stops waiting is forgotten', async (t) => {
   const rig = await startRig(t);
   const { session } = await inviteFor(rig, 'account');
   const engineer = await dialEngineer(rig);
-  await engineer.logIn(account.name, account.password);
+  await logInAccount(engineer);
   for (let round = 1; round <= 5; round += 1) {
     await showsTimes(engineer, 'relay> ', round);
     engineer.write(`open ${session.id}\r\n`);
@@ -163,8 +166,7 @@ t.test('a prompt that nobody uses says so and hangs up', async (t) => {
   const rig = await startRig(t, { clock });
   await inviteFor(rig, 'account');
   const engineer = await dialEngineer(rig);
-  await engineer.logIn(account.name, account.password);
-  await engineer.has('relay> ');
+  await logInAccount(engineer);
   clock.advance(30 * 60_000 + 200);
   await engineer.has('Nothing was typed in time. Goodbye.');
   await engineer.ended;
@@ -174,8 +176,7 @@ t.test('an order that lacks its id, or has too long a label, says so and does no
   const rig = await startRig(t);
   await inviteFor(rig, 'account');
   const engineer = await dialEngineer(rig);
-  await engineer.logIn(account.name, account.password);
-  await engineer.has('relay> ');
+  await logInAccount(engineer);
   engineer.write('open\r\n');
   await engineer.has('usage: open ID; ');
   engineer.write(`new ${'x'.repeat(61)}\r\n`);
