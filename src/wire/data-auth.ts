@@ -13,7 +13,7 @@ import { VISIT_ID_BYTES } from './frames.ts';
 
 export type DataRole = 'connector' | 'relay';
 
-const DATA_KEY_BYTES = 32;
+export const DATA_KEY_BYTES = 32;
 /** RFC 9266: the channel binding of TLS 1.3, by exporter, without a context. */
 export const EXPORTER_LABEL = 'EXPORTER-Channel-Binding';
 export const EXPORTER_BYTES = 32;

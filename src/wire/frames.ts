@@ -35,7 +35,7 @@ const u32 = integer(4);
 export const CONNECTOR_CARD = {
   version: u8,
   nameplate: text(6),
-  /** Ed25519, made for this run. Bound in ADa for a later version's reconnects; nothing in version 1 uses it. */
+  /** Ed25519, made for this run: what a standing connector proves itself with when it comes back. */
   publicKey: bytes(32),
   software: text(64),
   /** The daemon as the customer typed it. */
@@ -45,7 +45,7 @@ export const CONNECTOR_CARD = {
   /** The connector's own address on the connection to the relay. */
   localAddress: text(64),
   hostName: text(255),
-  /** Bit set of features; none is defined in version 1. */
+  /** Bit set of FEATURE. */
   features: u32,
 } as const satisfies Fields;
 
@@ -77,6 +77,17 @@ export const FRAMES = {
   openData: { type: 12, fields: { visit: visitId(), host: text(255), port: u16 } },
   warning: { type: 13, fields: { visit: visitId(), kind: u8, remainingMs: u32 } },
   bye: { type: 14, fields: { outcome: u8 } },
+  // A standing connector: more orders, and the way back in, in this order.
+  enrolled: { type: 19, fields: { connector: text(16), relayKey: blob(256), goodForS: u32, clockS: u32 } },
+  visitOver: { type: 20, fields: { visit: visitId(), outcome: u8 } },
+  visitEnd: { type: 21, fields: { visit: visitId() } },
+  resume: { type: 22, fields: { version: u8 } },
+  relayProof: { type: 23, fields: { card: blob(1_024), signature: blob(128) } },
+  connectorProof: { type: 24, fields: { card: blob(1_024), signature: bytes(64) } },
+  resumed: {
+    type: 25,
+    fields: { connector: text(16), idleMs: u32, lifetimeMs: u32, goodForS: u32, clockS: u32 },
+  },
   // Data connection: one frame each way, then raw bytes.
   dataHello: { type: 16, fields: { visit: visitId(), tag: bytes(32) } },
   dataAccepted: { type: 17, fields: { tag: bytes(32) } },
@@ -90,8 +101,23 @@ export type Frame = { [N in FrameName]: { readonly name: N } & FrameFields<N> }[
 export type ConnectorCard = Values<typeof CONNECTOR_CARD>;
 export type RelayCard = Values<typeof RELAY_CARD>;
 
-/** `refused.reason`; `busy` is sent by no relay of version 1. */
-export const REFUSED = { password: 1, version: 2, busy: 3, protocol: 4 } as const;
+/** Bits of `features` in a connector's card. */
+export const FEATURE = {
+  /** Stays after a visit, serves several at once, comes back by its key. */
+  standing: 1,
+} as const;
+/** `refused.reason`; `busy` is sent by no relay of version 1, those from 5 on only to a key that was proved. */
+export const REFUSED = {
+  password: 1,
+  version: 2,
+  busy: 3,
+  protocol: 4,
+  keyUnknown: 5,
+  keyRevoked: 6,
+  keyExpired: 7,
+  /** Another connector with this key is connected and answers. */
+  keyInUse: 8,
+} as const;
 /** `visitFailed.reason`: before the data connection was accepted, and after. */
 export const VISIT_FAILED = {
   daemonUnreachable: 1,

@@ -10,7 +10,7 @@ export type WireErrorCode =
   | 'unexpected-frame'
   | 'unexpected-bytes'
   | 'bad-share'
-  | 'bad-tag';
+  | 'bad-signature';
 
 export class WireError extends Error {
   readonly code: WireErrorCode;

@@ -46,6 +46,8 @@ t.test('types are unique and never change', async (t) => {
     },
     ...{ visitCancel: 10, visitFailed: 11, openData: 12, warning: 13, bye: 14 },
     ...{ dataHello: 16, dataAccepted: 17, dataRefused: 18 },
+    ...{ enrolled: 19, visitOver: 20, visitEnd: 21 },
+    ...{ resume: 22, relayProof: 23, connectorProof: 24, resumed: 25 },
   });
 });
 
