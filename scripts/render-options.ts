@@ -29,6 +29,9 @@ const ENDING_MEANINGS: Readonly<Record<keyof typeof ENDING_STATUS, string>> = {
   relayLost: 'The connection to the relay broke off.',
   logFailed: 'The log file cannot be written any more, and a visit that cannot be recorded is no visit.',
   relayBusy: 'The relay is too busy. Start `tndconnect` again in a minute.',
+  keyRefused:
+    'The relay does not let this connector back in: it was revoked, its time is over, or the relay does not know it. ' +
+    'Ask for a new password.',
 };
 
 const PARTS: Readonly<Record<string, () => string[]>> = {

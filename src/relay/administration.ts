@@ -6,16 +6,20 @@ import type { Clock } from '../base/clock.ts';
 import { OperatorError } from '../base/errors.ts';
 import { ROLES, type Accounts, type Role } from './accounts.ts';
 import type { Audit } from './audit.ts';
+import type { ConnectorDesk } from './connector-desk.ts';
 import { PASSWORD_TTL_MS_MAX } from './limits.ts';
 import type { RequestName, Requests } from './control-protocol.ts';
 import type { Inviter } from './inviter.ts';
-import type { Sessions } from './sessions.ts';
+import { withDash, type Sessions } from './sessions.ts';
+import type { StandingConnectors } from './standing-connectors.ts';
 
 export interface AdministrationHost {
   readonly accounts: Accounts;
   readonly audit: Audit;
   readonly inviter: Inviter;
   readonly sessions: Sessions;
+  readonly connectors: StandingConnectors;
+  readonly desk: ConnectorDesk;
 }
 
 type Orders = {
@@ -25,7 +29,8 @@ type Orders = {
 };
 
 /** The orders as a table by name. They throw or reject with OperatorError or StretchingBusy. */
-export function makeOrders({ accounts, audit, inviter, sessions }: AdministrationHost, clock: Clock): Orders {
+export function makeOrders(host: AdministrationHost, clock: Clock): Orders {
+  const { accounts, audit, inviter, sessions, connectors, desk } = host;
   const changed = (act: string, name: string, more: { role?: Role } = {}): null => {
     audit.record('account-changed', { act, name, ...more });
     return null;
@@ -74,6 +79,14 @@ export function makeOrders({ accounts, audit, inviter, sessions }: Administratio
       audit.record('session-closed', { session: session.id });
       sessions.close(session);
       return { session: session.id };
+    },
+    'connector-list': () => connectors.list(),
+    'connector-revoke': ({ connector: id }) => {
+      const connector = connectors.byId(withDash(text('connector', id)));
+      if (!connector)
+        throw new OperatorError(`there is no connector ${JSON.stringify(id)}; see: relayapp connector list`);
+      desk.revoke(connector);
+      return { connector: connector.id };
     },
   };
 }

@@ -9,7 +9,15 @@ import { escapeText, visibleText } from '../base/text.ts';
 import { chosenSecretBits, guessOdds } from '../wire/password.ts';
 import { checkName, ROLES } from './accounts.ts';
 import { request, type ManagedRelay } from './control-client.ts';
-import { CLOSE_OPTIONS, COMMANDS, OTP_OPTIONS, SESSIONS_OPTIONS, STYLE, USER_OPTIONS } from './options.ts';
+import {
+  CLOSE_OPTIONS,
+  COMMANDS,
+  CONNECTOR_OPTIONS,
+  OTP_OPTIONS,
+  SESSIONS_OPTIONS,
+  STYLE,
+  USER_OPTIONS,
+} from './options.ts';
 import { locateState, type Surroundings } from './state-directory.ts';
 
 export interface CommandSurroundings extends Surroundings {
@@ -24,6 +32,7 @@ const COMMAND_BY_NAME: ReadonlyMap<string, Command> = new Map([
   ['otp', otp],
   ['sessions', sessions],
   ['close', close],
+  ['connector', connector],
 ]);
 
 /** What the command prints. Rejects with OperatorError. */
@@ -132,6 +141,32 @@ async function close(argv: readonly string[], surroundings: CommandSurroundings)
   if (!id || more.length > 0) throw new OperatorError('usage: relayapp close ID; see: relayapp sessions');
   const { session } = await request(managedRelay(options.state, surroundings), 'close', { session: id });
   return `session ${session} closed\n`;
+}
+
+async function connector(argv: readonly string[], surroundings: CommandSurroundings): Promise<string> {
+  const { options, operands } = parseOptions(CONNECTOR_OPTIONS, argv, STYLE);
+  const [act, id, ...more] = operands;
+  const relay = managedRelay(options.state, surroundings);
+  if (act === 'list' && id === undefined) return connectorList(relay, options.json);
+  if (act !== 'revoke' || !id || more.length > 0 || options.json)
+    throw new OperatorError('usage: relayapp connector list [--json], or relayapp connector revoke ID');
+  const revoked = await request(relay, 'connector-revoke', { connector: id });
+  return `connector ${revoked.connector} revoked\n`;
+}
+
+async function connectorList(relay: ManagedRelay, asJson: boolean): Promise<string> {
+  const list = await request(relay, 'connector-list', {});
+  if (asJson) return `${JSON.stringify(list)}\n`;
+  const rows = list.map((view) => [
+    view.connector,
+    view.state,
+    view.since,
+    view.expiresAt,
+    view.owner ?? '-',
+    `${view.from ?? '-'} (${visibleText(view.hostName)}, ${visibleText(view.target)})`,
+    visibleText(view.label),
+  ]);
+  return table([['CONNECTOR', 'STATE', 'SINCE', 'EXPIRES', 'OWNER', 'CUSTOMER', 'LABEL'], ...rows]);
 }
 
 function managedRelay(state: string | null, surroundings: CommandSurroundings): ManagedRelay {

@@ -1,13 +1,13 @@
 /**
- * Where connections that speak `secure-telnet/1` come in: the first frame tells a control connection (`hello`) from
- * a data connection (`dataHello`). Both are under the absolute deadline that the caller armed.
+ * Where connections that speak `secure-telnet/1` come in: the first frame tells a control connection (`hello`,
+ * `resume`) from a data connection (`dataHello`). Both are under the absolute deadline that the caller armed.
  */
 import { errorText } from '../base/errors.ts';
 import type { Leg, LegSink } from '../stream/leg.ts';
 import { FrameDecoder } from '../wire/frame-decoder.ts';
 import { encodeFrame, type FrameFields } from '../wire/frames.ts';
 import { WireError } from '../wire/wire-error.ts';
-import { ConnectorLink, type ConnectorHost } from './connector-link.ts';
+import { ConnectorLink, type Channel, type ConnectorHost } from './connector-link.ts';
 import type { ConnectionTimer } from './connection-timers.ts';
 
 export interface DataHost {
@@ -22,14 +22,14 @@ export class ConnectorDoor implements LegSink {
   readonly #host: ConnectorHost & DataHost;
   readonly #leg: Leg;
   readonly #timer: ConnectionTimer;
-  readonly #exporter: Uint8Array;
+  readonly #channel: Channel;
   readonly #decoder = new FrameDecoder();
 
-  constructor(host: ConnectorHost & DataHost, leg: Leg, timer: ConnectionTimer, exporter: Uint8Array) {
+  constructor(host: ConnectorHost & DataHost, leg: Leg, timer: ConnectionTimer, channel: Channel) {
     this.#host = host;
     this.#leg = leg;
     this.#timer = timer;
-    this.#exporter = exporter;
+    this.#channel = channel;
     leg.sink = this;
   }
 
@@ -38,8 +38,8 @@ export class ConnectorDoor implements LegSink {
       this.#decoder.push(chunk);
       const frame = this.#decoder.next();
       if (frame === null) return;
-      if (frame.name === 'hello') {
-        new ConnectorLink(this.#host, this.#leg, this.#timer, this.#exporter, this.#decoder).start(frame);
+      if (frame.name === 'hello' || frame.name === 'resume') {
+        new ConnectorLink(this.#host, this.#leg, this.#timer, this.#channel, this.#decoder).start(frame);
       } else if (frame.name === 'dataHello') {
         this.#openData(frame);
       } else {
@@ -69,7 +69,7 @@ export class ConnectorDoor implements LegSink {
       throw new WireError('unexpected-bytes', 'bytes before the acknowledgement of a data connection');
     }
     this.#timer.close();
-    if (!this.#host.openData(hello, this.#leg, this.#exporter)) {
+    if (!this.#host.openData(hello, this.#leg, this.#channel.exporter)) {
       this.#leg.write(encodeFrame('dataRefused', {}));
       this.#host.closeLeg(this.#leg);
     }

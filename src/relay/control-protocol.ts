@@ -5,6 +5,7 @@
  */
 import type { Account, Role } from './accounts.ts';
 import type { SessionView } from './sessions.ts';
+import type { ConnectorView } from './standing-connectors.ts';
 
 export interface Requests {
   'user-add': { request: { name: string; role: Role; password: string }; answer: null };
@@ -15,6 +16,8 @@ export interface Requests {
   'otp-new': { request: { label: string; ttlMs: number; secret: string | null }; answer: NewPassword };
   sessions: { request: Record<string, never>; answer: readonly SessionView[] };
   close: { request: { session: string }; answer: { session: string } };
+  'connector-list': { request: Record<string, never>; answer: readonly ConnectorView[] };
+  'connector-revoke': { request: { connector: string }; answer: { connector: string } };
 }
 
 export interface NewPassword {

@@ -100,6 +100,7 @@ export class Deadlines {
       case 'awaitingCustomer':
         return this.#wheel.arm(row, this.#table.passwordDueTick[row]);
       case 'awaitingEngineer':
+      case 'awaitingReturn':
         return this.#wheel.arm(row, this.#waitDue(row));
       case 'awaitingConsent':
         return this.#wheel.arm(row, this.#dueIn(this.#limits.consentMs));

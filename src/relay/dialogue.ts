@@ -12,17 +12,21 @@ import type { Splice } from '../stream/splice.ts';
 import type { Leg } from '../stream/leg.ts';
 import { outcomeRow, type Outcome } from '../wire/outcomes.ts';
 import type { Account } from './accounts.ts';
+import type { ConnectorDesk } from './connector-desk.ts';
 import type { Inviter } from './inviter.ts';
 import type { EngineerLine } from './engineer-line.ts';
 import { Interrupted, LineClosed } from './engineer-line.ts';
 import { LOGIN_TRIES_MAX } from './limits.ts';
 import { checkLogin, type Caller, type LoginDesk } from './login.ts';
 import type { EngineerSeat, Session } from './session.ts';
-import type { Sessions, SessionView } from './sessions.ts';
+import { withDash, type Sessions, type SessionView } from './sessions.ts';
+import type { ConnectorView, StandingConnector, StandingConnectors } from './standing-connectors.ts';
 import { StretchingBusy } from './stretching.ts';
 
 export interface DialogueHost extends LoginDesk {
   readonly sessions: Sessions;
+  readonly connectors: StandingConnectors;
+  readonly desk: ConnectorDesk;
   readonly relayName: string;
   readonly inviter: Inviter;
   /** How long a prompt may stand without a line. */
@@ -35,8 +39,8 @@ const TELNET_PORT = 23;
 const ACCOUNT_DISABLED = 'This account was disabled.\n';
 const HELP = `Commands:
   new [label]   make a one-time password for a customer, wait for the customer, connect
-  list          show sessions
-  open ID       connect to the customer of a session
+  list          show sessions, and customers whose connector stays
+  open ID       connect to the customer of a session, or to one whose connector stays
   help          this text
   quit          hang up
 ^C goes back to the prompt while you wait. ^U clears the line.
@@ -113,7 +117,7 @@ async function obey(
     case 'new':
       return refusesObserver(line, account) ? undefined : makeNew(line, host, account, rest);
     case 'list':
-      return line.print(listText(host.sessions.list(account.role === 'admin' ? null : account.name)));
+      return line.print(listText(host, account));
     case 'open':
       return refusesObserver(line, account) ? undefined : open(line, host, account, rest);
     case 'help':
@@ -153,9 +157,20 @@ async function makeNew(
 async function open(line: EngineerLine, host: DialogueHost, account: Account, id: string): Promise<void> {
   if (id === '') return line.print('usage: open ID; type list to see the ids.\n');
   const session = host.sessions.byId(id);
-  const isVisible = session !== null && (account.role === 'admin' || session.owner === account.name);
-  if (!isVisible) return line.print(`There is no session ${visibleText(id)}; type list.\n`);
-  await visit(line, host, session, visitorOf(host, account));
+  const connector = session?.standing ?? host.connectors.byId(withDash(id));
+  const isVisible = ({ owner }: { owner: string | null }): boolean =>
+    account.role === 'admin' || owner === account.name;
+  const visitor = visitorOf(host, account);
+  // The invitation's own session first; who finds it taken has a session of their own.
+  const isFree = session !== null && (session.standing === null || isInvitation(session));
+  if (session && isFree && isVisible(session)) return visit(line, host, session, visitor);
+  if (connector && isVisible(connector)) return visitStanding(line, host, connector, visitor);
+  line.print(`There is no session ${visibleText(id)}; type list.\n`);
+}
+
+/** A session that still waits for whoever was invited with its connector. */
+function isInvitation({ engineer, engineerPasswordHash }: Session): boolean {
+  return engineer === null && engineerPasswordHash !== null;
 }
 
 /** Who asks for a visit. */
@@ -194,8 +209,10 @@ async function visit(
   { who, returns, mayEnter }: Visitor,
 ): Promise<void> {
   const { sessions } = host;
-  if (sessions.stateOf(session) === 'awaitingCustomer')
-    line.print('Waiting for the customer (^C to stop)...\n');
+  const state = sessions.stateOf(session);
+  if (state === 'awaitingCustomer') line.print('Waiting for the customer (^C to stop)...\n');
+  if (state === 'awaitingReturn')
+    line.print("The customer's connection is interrupted; waiting for it (^C to stop)...\n");
   const came = await customerOf(line, sessions, session);
   if (came !== 'customer') return line.print(`${outcomeRow(came).forEngineer} (${came})\n`);
   if (!mayEnter()) return line.print(ACCOUNT_DISABLED);
@@ -204,11 +221,27 @@ async function visit(
     const isOver = sessions.stateOf(session) === 'ended';
     return line.print(isOver ? 'The session is over.\n' : 'Somebody else is working on this session.\n');
   }
+  await sit(line, sessions, session, seat);
+}
+
+/** A visit to a customer whose connector stays; the customer is there, or it is said that it is not. */
+async function visitStanding(
+  line: EngineerLine,
+  host: DialogueHost,
+  connector: StandingConnector,
+  { who, returns }: Visitor,
+): Promise<void> {
+  const seat = new Seat(line, who, returns);
+  await sit(line, host.sessions, host.desk.openVisit(connector, seat), seat);
+}
+
+/** In the seat until the visit is over. */
+async function sit(line: EngineerLine, sessions: Sessions, session: Session, seat: Seat): Promise<void> {
   try {
     const outcome = await line.waitFor(seat.outcome);
     if (seat.wasSpliced) line.takeBack();
     line.print(`\n${outcomeRow(outcome).forEngineer} (${outcome})\n`);
-    if (returns) await line.resync();
+    if (seat.returns) await line.resync();
   } catch (error) {
     sessions.engineerLeft(session, seat);
     if (error instanceof Interrupted) await line.resync();
@@ -281,11 +314,26 @@ class Seat implements EngineerSeat {
   }
 }
 
-function listText(sessions: readonly SessionView[]): string {
+function listText({ sessions, connectors }: DialogueHost, { role, name }: Account): string {
+  const owner = role === 'admin' ? null : name;
+  const standing = connectors.list().filter((view) => owner === null || view.owner === owner);
+  const text = sessionsText(sessions.list(owner));
+  return standing.length === 0 ? text : `${text}\n${connectorsText(standing)}`;
+}
+
+function sessionsText(sessions: readonly SessionView[]): string {
   if (sessions.length === 0) return 'No sessions.\n';
   const rows = sessions.map(({ session, state, customer, target, engineer, label }) => {
     const where = customer === null ? '-' : `${customer} (${visibleText(target ?? '')})`;
     return `${session}  ${state.padEnd(19)}  ${where.padEnd(28)}  ${(engineer ?? '-').padEnd(20)}  ${visibleText(label)}`;
   });
   return `${['SESSION    STATE                CUSTOMER                      ENGINEER              LABEL', ...rows].join('\n')}\n`;
+}
+
+function connectorsText(connectors: readonly ConnectorView[]): string {
+  const rows = connectors.map(({ connector, state, since, from, hostName, target, label }) => {
+    const where = `${from ?? '-'} (${visibleText(hostName)}, ${visibleText(target)})`;
+    return `${connector}  ${state.padEnd(7)}  ${since.slice(0, 16)}Z  ${where.padEnd(40)}  ${visibleText(label)}`;
+  });
+  return `${['CONNECTOR  STATE    SINCE              CUSTOMER                                  LABEL', ...rows].join('\n')}\n`;
 }

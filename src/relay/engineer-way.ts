@@ -38,7 +38,7 @@ export class EngineerWay {
     const now = this.#clock.now();
     const open = this.#named(name).filter((session) => now >= (this.#of(session, from)?.closedUntilMs ?? 0));
     const tried = hashOf(password);
-    const found = open.find((session) => timingSafeEqual(session.engineerPasswordHash, tried));
+    const found = open.find((session) => timingSafeEqual(session.engineerPasswordHash!, tried));
     if (found) this.#tries.get(found)?.delete(from);
     else for (const session of open) this.#countWrong(session, from);
     return found ?? null;
@@ -50,7 +50,9 @@ export class EngineerWay {
   }
 
   #named(name: string): readonly Session[] {
-    return [...this.#sessions()].filter((session) => bears(session, name));
+    return [...this.#sessions()].filter(
+      (session) => session.engineerPasswordHash !== null && bears(session, name),
+    );
   }
 
   #of(session: Session, from: string): Tries | undefined {

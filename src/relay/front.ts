@@ -20,6 +20,7 @@ import { SocketLeg } from '../stream/socket-leg.ts';
 import type { UrgentData } from '../stream/urgent.ts';
 import { EXPORTER_BYTES, EXPORTER_LABEL } from '../wire/data-auth.ts';
 import { ALPN } from '../wire/frames.ts';
+import { RESUMPTION_LABEL } from '../wire/key-auth.ts';
 import { ConnectorDoor, type DataHost } from './connector-door.ts';
 import type { ConnectorHost } from './connector-link.ts';
 import type { ConnectionTimer, ConnectionTimers } from './connection-timers.ts';
@@ -159,7 +160,11 @@ function startTls(socket: Socket, timer: ConnectionTimer, host: FrontHost): void
     secured.off('error', fail);
     if (!isConnector) return new FirstBytes(leg, timer, host, true).start();
     timer.armAtAge(MACHINE_DEADLINE_MS, () => leg.destroy());
-    const exporter = secured.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0));
-    new ConnectorDoor(host.connectors, leg, timer, exporter);
+    const exported = (label: string): Buffer =>
+      secured.exportKeyingMaterial(EXPORTER_BYTES, label, Buffer.alloc(0));
+    new ConnectorDoor(host.connectors, leg, timer, {
+      exporter: exported(EXPORTER_LABEL),
+      resumptionSecret: () => exported(RESUMPTION_LABEL),
+    });
   });
 }

@@ -3,10 +3,18 @@
  *
  * The certificate is self-signed and nobody is asked to check it: the password exchange binds both sides to the
  * very TLS connection (docs/PROTOCOL.md, section 4). Its public key names the relay: `relayId` is what the
- * connector's log shows, so that a customer can tell one relay from another.
+ * connector's log shows, so that a customer can tell one relay from another, and with the private half the relay
+ * proves to a standing connector that it is the one that connector was admitted to.
  */
 import 'reflect-metadata';
-import { createHash, createPrivateKey, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  randomBytes,
+  webcrypto,
+  X509Certificate,
+  type KeyObject,
+} from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { createSecureContext, type SecureContext } from 'node:tls';
@@ -17,6 +25,10 @@ import type { StateDirectory } from './state-directory.ts';
 export interface Identity {
   readonly keyPem: string;
   readonly certificatePem: string;
+  /** What the relay shows to connectors that come back: they know its public half. */
+  readonly privateKey: KeyObject;
+  /** DER of its SubjectPublicKeyInfo. */
+  readonly publicKey: Uint8Array;
   /** For every TLS connection that the relay takes. */
   readonly secureContext: SecureContext;
   /** 32 hex digits: half of the SHA-256 of the certificate's public key. */
@@ -38,12 +50,12 @@ export async function loadIdentity(state: StateDirectory, wallNowMs: number): Pr
     const certificatePem = readFileSync(state.certificateFile, 'utf8');
     const certificate = new X509Certificate(certificatePem);
     // Node makes a secure context of an empty key without a word, and no handshake succeeds with it.
-    if (!certificate.checkPrivateKey(createPrivateKey(keyPem)))
-      throw new Error('they do not belong together');
-    const spki = certificate.publicKey.export({ type: 'spki', format: 'der' });
-    const relayId = createHash('sha256').update(spki).digest('hex').slice(0, 32);
+    const privateKey = createPrivateKey(keyPem);
+    if (!certificate.checkPrivateKey(privateKey)) throw new Error('they do not belong together');
+    const publicKey = certificate.publicKey.export({ type: 'spki', format: 'der' });
+    const relayId = createHash('sha256').update(publicKey).digest('hex').slice(0, 32);
     const secureContext = createSecureContext({ key: keyPem, cert: certificatePem, minVersion: 'TLSv1.2' });
-    return { keyPem, certificatePem, secureContext, relayId };
+    return { keyPem, certificatePem, privateKey, publicKey, secureContext, relayId };
   } catch (error) {
     throw new OperatorError(
       `the relay's key or certificate in ${state.path} cannot be made or read (${errorText(error)}); ` +

@@ -13,9 +13,23 @@ export const FIRST_BYTE_DEADLINE_MS = 10_000;
 /** Longest `METHOD SP` that is waited for before bytes are judged (`OPTIONS `, `CONNECT `). */
 export const METHOD_BYTES_MAX = 8;
 
-/** Control connections are pinged this often; a reply that is later than the deadline means the peer is gone. */
+/**
+ * Control connections are pinged this often; a reply that is later than the deadline means the peer is gone. Together
+ * they are what it takes at most to notice: 30 s.
+ */
 export const PING_INTERVAL_MS = 15_000;
-export const PONG_DEADLINE_MS = 30_000;
+export const PONG_DEADLINE_MS = 15_000;
+/** A connector whose key somebody else shows has this long to answer a ping: it stays, or was gone already. */
+export const PROBE_DEADLINE_MS = 5_000;
+
+/** How long a standing connector may come back by its key. A month is a maintenance window; a year the most. */
+export const CONNECTOR_EXPIRY_MS = 2_592_000_000;
+export const CONNECTOR_EXPIRY_MS_MAX = 31_536_000_000;
+/** A connector that may not come back any more is told why for this long after its key has expired. */
+export const CONNECTOR_REMEMBERED_MS = 2_592_000_000;
+/** How often keys are looked at whose time is over. */
+export const CONNECTOR_SWEEP_MS = 60_000;
+export const CONNECTORS_MAX = 10_000;
 
 /** Login tries on one line, and wrong confirmations of one customer password. */
 export const LOGIN_TRIES_MAX = 3;

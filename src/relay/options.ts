@@ -3,7 +3,13 @@
  */
 import type { OptionStyle, OptionTable } from '../base/options.ts';
 import { ROLES } from './accounts.ts';
-import { DEADLINE_LIMITS, PASSWORD_TTL_MS, PASSWORD_TTL_MS_MAX } from './limits.ts';
+import {
+  CONNECTOR_EXPIRY_MS,
+  CONNECTOR_EXPIRY_MS_MAX,
+  DEADLINE_LIMITS,
+  PASSWORD_TTL_MS,
+  PASSWORD_TTL_MS_MAX,
+} from './limits.ts';
 
 export const STYLE: OptionStyle = { dashes: '--', hint: 'run `relayapp help`' };
 
@@ -77,6 +83,14 @@ export const SERVE_OPTIONS = {
     min: 1_000,
     max: 24 * HOUR_MS,
   },
+  connectorExpiry: {
+    kind: 'durationMs',
+    value: 'TIME',
+    help: 'a connector that stays (-persist) may come back without a password for this long; 0 not at all',
+    default: CONNECTOR_EXPIRY_MS,
+    min: 0,
+    max: CONNECTOR_EXPIRY_MS_MAX,
+  },
   verbose: { kind: 'flag', help: 'log every protocol step' },
 } as const satisfies OptionTable;
 
@@ -117,6 +131,11 @@ export const SESSIONS_OPTIONS = {
 
 export const CLOSE_OPTIONS = { state: STATE } as const satisfies OptionTable;
 
+export const CONNECTOR_OPTIONS = {
+  state: STATE,
+  json: { kind: 'flag', help: 'print one JSON array' },
+} as const satisfies OptionTable;
+
 /** Each command with its table, in the order in which the help shows them. */
 export const COMMANDS = [
   { usage: 'relayapp serve', summary: 'run the relay', options: SERVE_OPTIONS },
@@ -128,4 +147,9 @@ export const COMMANDS = [
   { usage: 'relayapp otp new', summary: 'make a one-time password for a customer', options: OTP_OPTIONS },
   { usage: 'relayapp sessions', summary: 'list sessions', options: SESSIONS_OPTIONS },
   { usage: 'relayapp close ID', summary: 'end a session', options: CLOSE_OPTIONS },
+  {
+    usage: 'relayapp connector list|revoke ID',
+    summary: 'connectors that stay: list them, or end one and its visits for good',
+    options: CONNECTOR_OPTIONS,
+  },
 ] as const;

@@ -6,7 +6,6 @@
  * first.
  */
 import type { Server, Socket } from 'node:net';
-import type { SecureContext } from 'node:tls';
 import { NetworkList } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
@@ -15,22 +14,26 @@ import { PROTOCOL_VERSION } from '../wire/frames.ts';
 import { Accounts } from './accounts.ts';
 import { Audit } from './audit.ts';
 import { ConnectionTimers } from './connection-timers.ts';
+import { ConnectorDesk } from './connector-desk.ts';
 import { converse } from './dialogue.ts';
 import type { EngineerLine } from './engineer-line.ts';
 import { EngineerWay } from './engineer-way.ts';
 import { receive, type FrontHost } from './front.ts';
+import type { Identity } from './identity.ts';
 import { Inviter } from './inviter.ts';
 import { STOP_DEADLINE_MS } from './limits.ts';
 import { Sessions, type SessionLimits } from './sessions.ts';
+import { StandingConnectors } from './standing-connectors.ts';
 import type { StateDirectory } from './state-directory.ts';
 import { Stretcher } from './stretching.ts';
 
 export interface RelaySettings {
   readonly relayName: string;
-  readonly relayId: string;
   readonly software: string;
   readonly telnetFrom: readonly string[];
   readonly greetAfterMs: number;
+  /** How long a standing connector may come back by its key; 0 keeps none. */
+  readonly connectorExpiryMs: number;
   readonly limits: SessionLimits;
 }
 
@@ -39,11 +42,13 @@ export interface RelaySurroundings {
   readonly log: Log;
   readonly urgent: UrgentData;
   readonly state: StateDirectory;
-  readonly secureContext: SecureContext;
+  readonly identity: Identity;
 }
 
 export class Relay {
   readonly sessions: Sessions;
+  readonly connectors: StandingConnectors;
+  readonly desk: ConnectorDesk;
   readonly accounts: Accounts;
   readonly engineerWay: EngineerWay;
   readonly inviter: Inviter;
@@ -61,17 +66,21 @@ export class Relay {
   #stopping: Promise<void> | null = null;
 
   /** Opens the audit file and reads the accounts. Throws OperatorError. */
-  constructor(settings: RelaySettings, { clock, log, urgent, state, secureContext }: RelaySurroundings) {
+  constructor(settings: RelaySettings, { clock, log, urgent, state, identity }: RelaySurroundings) {
     const stretcher = new Stretcher();
-    const { relayId, software } = settings;
+    const { software } = settings;
     this.#clock = clock;
     this.#log = log;
     this.relayName = settings.relayName;
     this.promptIdleMs = settings.limits.idleMs;
     this.audit = new Audit(state.auditFile, clock, log);
     this.accounts = new Accounts(state.accountsFile, stretcher);
-    const card = { version: PROTOCOL_VERSION, relayId, software };
-    this.sessions = new Sessions(clock, log, this.audit, card, settings.limits);
+    this.connectors = new StandingConnectors(state.connectorsFile, clock, settings.connectorExpiryMs);
+    const { connectors } = this;
+    this.sessions = new Sessions(clock, log, this.audit, settings.limits, (id) => connectors.has(id));
+    const card = { version: PROTOCOL_VERSION, relayId: identity.relayId, software };
+    const parts = { clock, log, audit: this.audit, sessions: this.sessions, connectors };
+    this.desk = new ConnectorDesk(card, identity, parts);
     this.engineerWay = new EngineerWay(clock, log, () => this.sessions.all());
     this.inviter = new Inviter(this.sessions, stretcher, this.audit);
     this.#timers = new ConnectionTimers(clock);
@@ -83,11 +92,11 @@ export class Relay {
       clock,
       log,
       urgent,
-      secureContext,
+      secureContext: identity.secureContext,
       timers: this.#timers,
       telnetFrom: new NetworkList(settings.telnetFrom),
       greetAfterMs: settings.greetAfterMs,
-      connectors: this.sessions,
+      connectors: this.desk,
       converse: (line) => this.#converse(line),
     };
   }
@@ -113,6 +122,7 @@ export class Relay {
     this.#log.info('relay-stopping', { sessions: this.sessions.size });
     const listening = this.#servers.map((server) => new Promise((closed) => server.close(closed)));
     this.sessions.stop();
+    this.desk.stop();
     for (const line of this.#lines) line.stop('[relay: the relay is shutting down]\n');
     // Connectors have had their `bye`, which closes their timers: nobody who was let in is among these.
     this.#timers.cutStrangers();

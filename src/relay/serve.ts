@@ -70,10 +70,10 @@ export async function serve(argv: readonly string[], surroundings: ServeSurround
     const relay = new Relay(
       {
         relayName: options.name ?? surroundings.hostName,
-        relayId: identity.relayId,
         software: surroundings.software,
         telnetFrom: telnetFrom ?? PRIVATE_NETWORKS,
         greetAfterMs: options.greetAfter,
+        connectorExpiryMs: options.connectorExpiry,
         limits: {
           ...DEADLINE_LIMITS,
           sessionsMax: SESSIONS_MAX,
@@ -83,7 +83,7 @@ export async function serve(argv: readonly string[], surroundings: ServeSurround
           waitMs: options.waitTimeout,
         },
       },
-      { clock, log, urgent, state, secureContext: identity.secureContext },
+      { clock, log, urgent, state, identity },
     );
     const control = new ControlServer(relay, clock, log);
     await control.listen(state.controlSocket);

@@ -9,6 +9,9 @@
  *
  * Events of a visit (consent, synced, data, daemonUnreachable, visitFailed) are fed for the session's present visit
  * only: the session code drops what names another visit id. What still comes out of turn is late here.
+ *
+ * A connector that stands (it comes back by its key) is `away` when its connection is gone, any other is `lost`. An
+ * engineer who visits a standing connector has a session of their own, which nobody else can take: `visitorLeft`.
  */
 import type { Outcome } from '../wire/outcomes.ts';
 
@@ -16,6 +19,7 @@ import type { Outcome } from '../wire/outcomes.ts';
 export const SESSION_STATES = [
   'awaitingCustomer',
   'awaitingEngineer',
+  'awaitingReturn',
   'awaitingConsent',
   'awaitingSync',
   'awaitingData',
@@ -30,8 +34,11 @@ export const SESSION_EVENTS = [
   'connectorArrived',
   'connectorLeft',
   'connectorLost',
+  'connectorAway',
+  'connectorReturned',
   'engineerArrived',
   'engineerLeft',
+  'visitorLeft',
   'consentGranted',
   'consentRefused',
   'synced',
@@ -96,14 +103,20 @@ const noStage = impossible('a spliced session has no stage deadline');
 const handedOver = impossible('the splice owns the line: its end is engineerEnded or legFailed');
 const notAwaited = impossible('a data connection is taken only while one is awaited');
 const notRecorded = impossible('only the start of a visit must be in the audit file first');
+const notAway = impossible('only a connector that was away returns');
+const notStanding = impossible('a visit to a standing connector is never without its engineer');
+const gonePast = late('its connection is gone, and what it sent with it');
 const endedOnce = impossible('a leg half-closes once');
 
 const awaitingCustomer: Row = {
   connectorArrived: go('awaitingEngineer'),
   connectorLeft: noConnector,
   connectorLost: noConnector,
+  connectorAway: noConnector,
+  connectorReturned: notAway,
   engineerArrived: noSeat,
   engineerLeft: noEngineer,
+  visitorLeft: noEngineer,
   consentGranted: noConnector,
   consentRefused: noConnector,
   synced: noEngineer,
@@ -126,8 +139,11 @@ const awaitingEngineer: Row = {
   connectorArrived: consumed,
   connectorLeft: end('customer'),
   connectorLost: end('failure'),
+  connectorAway: go('awaitingReturn'),
+  connectorReturned: notAway,
   engineerArrived: go('awaitingConsent', 'requestConsent'),
   engineerLeft: gone,
+  visitorLeft: notStanding,
   consentGranted: withdrawn,
   consentRefused: withdrawn,
   synced: withdrawn,
@@ -146,12 +162,42 @@ const awaitingEngineer: Row = {
   relayStopping: end('shutdown'),
 };
 
+const awaitingReturn: Row = {
+  connectorArrived: consumed,
+  connectorLeft: end('customer'),
+  connectorLost: end('failure'),
+  connectorAway: late('it is away already'),
+  connectorReturned: go('awaitingEngineer'),
+  engineerArrived: noSeat,
+  engineerLeft: gone,
+  visitorLeft: notStanding,
+  consentGranted: gonePast,
+  consentRefused: gonePast,
+  synced: withdrawn,
+  dataArrived: notAwaited,
+  daemonUnreachable: gonePast,
+  visitFailed: gonePast,
+  engineerEnded: noSplice,
+  daemonEnded: noSplice,
+  legFailed: noSplice,
+  stageExpired: end('unused'),
+  idleExpired: noSplice,
+  lifetimeExpired: noSplice,
+  passwordBurned: spent,
+  auditFailed: notRecorded,
+  closedByAdmin: end('closed'),
+  relayStopping: end('shutdown'),
+};
+
 const awaitingConsent: Row = {
   connectorArrived: consumed,
   connectorLeft: end('customer'),
   connectorLost: end('failure'),
+  connectorAway: end('failure'),
+  connectorReturned: notAway,
   engineerArrived: noSeat,
   engineerLeft: go('awaitingEngineer', 'withdrawVisit'),
+  visitorLeft: end('engineer'),
   consentGranted: go('awaitingSync', 'startSync'),
   consentRefused: end('refused'),
   synced: withdrawn,
@@ -175,8 +221,11 @@ const awaitingSync: Row = {
   connectorArrived: consumed,
   connectorLeft: end('customer'),
   connectorLost: end('failure'),
+  connectorAway: end('failure'),
+  connectorReturned: notAway,
   engineerArrived: noSeat,
   engineerLeft: go('awaitingEngineer', 'withdrawVisit'),
+  visitorLeft: end('engineer'),
   consentGranted: answered,
   consentRefused: end('refused'),
   synced: go('awaitingData', 'openData'),
@@ -199,8 +248,11 @@ const awaitingData: Row = {
   connectorArrived: consumed,
   connectorLeft: end('customer'),
   connectorLost: end('failure'),
+  connectorAway: end('failure'),
+  connectorReturned: notAway,
   engineerArrived: noSeat,
   engineerLeft: go('awaitingEngineer', 'withdrawVisit'),
+  visitorLeft: end('engineer'),
   consentGranted: answered,
   consentRefused: end('refused'),
   synced: tooSlow,
@@ -223,8 +275,11 @@ const spliced: Row = {
   connectorArrived: consumed,
   connectorLeft: end('customer'),
   connectorLost: end('failure'),
+  connectorAway: end('failure'),
+  connectorReturned: notAway,
   engineerArrived: noSeat,
   engineerLeft: handedOver,
+  visitorLeft: handedOver,
   consentGranted: answered,
   consentRefused: answered,
   synced: tooSlow,
@@ -249,8 +304,11 @@ const awaitingDaemonEnd: Row = {
   connectorArrived: consumed,
   connectorLeft: end('customer'),
   connectorLost: end('engineer'),
+  connectorAway: end('engineer'),
+  connectorReturned: notAway,
   engineerArrived: noSeat,
   engineerLeft: handedOver,
+  visitorLeft: handedOver,
   consentGranted: answered,
   consentRefused: answered,
   synced: tooSlow,
@@ -273,8 +331,11 @@ const awaitingEngineerEnd: Row = {
   connectorArrived: consumed,
   connectorLeft: end('customer'),
   connectorLost: end('daemon'),
+  connectorAway: end('daemon'),
+  connectorReturned: notAway,
   engineerArrived: noSeat,
   engineerLeft: handedOver,
+  visitorLeft: handedOver,
   consentGranted: answered,
   consentRefused: answered,
   synced: tooSlow,
@@ -299,6 +360,7 @@ const ended = Object.fromEntries(SESSION_EVENTS.map((event) => [event, over])) a
 export const SESSION_TABLE: Readonly<Record<SessionState, Row>> = {
   awaitingCustomer,
   awaitingEngineer,
+  awaitingReturn,
   awaitingConsent,
   awaitingSync,
   awaitingData,

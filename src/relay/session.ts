@@ -10,6 +10,7 @@ import type { Outcome } from '../wire/outcomes.ts';
 import type { ConnectorLink } from './connector-link.ts';
 import type { Invitation } from './invitations.ts';
 import type { Handle } from './slot-pool.ts';
+import type { StandingConnector } from './standing-connectors.ts';
 
 /** The engineer of a session. */
 export interface EngineerSeat {
@@ -32,14 +33,18 @@ export interface EngineerSeat {
 export interface Session {
   readonly id: string;
   readonly label: string;
-  /** Account that made it; null when it was made by `relayapp otp new`. */
+  /** Account that made it; null when it was made by `relayapp otp new` for nobody. */
   readonly owner: string | null;
-  readonly engineerPasswordHash: Uint8Array;
+  /** Null for a visit to a standing connector: nobody but its engineer gets into it. */
+  readonly engineerPasswordHash: Uint8Array | null;
   readonly createdWallMs: number;
   /** Set right after the row was opened. */
   handle: Handle;
   invitation: Invitation | null;
+  /** Null before its customer is there, and while that is away. */
   connector: ConnectorLink | null;
+  /** The standing connector that serves it; null when its connector goes with it, or is not there yet. */
+  standing: StandingConnector | null;
   engineer: EngineerSeat | null;
   /** The visit that is asked for or held, as on the wire; null otherwise. */
   visit: string | null;

@@ -1,9 +1,9 @@
 /**
  * Runs the sessions: feeds events to the pure state table and performs the actions it answers with.
  *
- * Everything that happens to a session comes through `#report`; nothing else changes a state. Deadlines come back
- * as events like any other. The host of control and data connections (connector-link.ts, connector-door.ts) and of
- * engineers (dialogue.ts) is this one object; what may be asked of it from outside is in administration.ts.
+ * Everything that happens to a session comes through `report`; nothing else changes a state. Deadlines come back
+ * as events like any other. What connectors do is told by the connector desk (connector-desk.ts), what engineers do by
+ * the dialogue (dialogue.ts); what may be asked from outside is in administration.ts.
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Cancel, Clock } from '../base/clock.ts';
@@ -12,19 +12,12 @@ import type { Log } from '../base/log.ts';
 import { closeGracefully, discardingSink, type Leg } from '../stream/leg.ts';
 import { Splice, type Side, type SpliceOwner } from '../stream/splice.ts';
 import { dataTag, verifyDataTag } from '../wire/data-auth.ts';
-import {
-  encodeFrame,
-  VISIT_FAILED,
-  VISIT_ID_BYTES,
-  WARNING,
-  type FrameFields,
-  type RelayCard,
-} from '../wire/frames.ts';
+import { encodeFrame, VISIT_ID_BYTES, WARNING, type FrameFields } from '../wire/frames.ts';
 import { outcomeRow, type Outcome } from '../wire/outcomes.ts';
 import { isOnlyNop } from '../wire/telnet.ts';
 import type { Audit } from './audit.ts';
 import type { DataHost } from './connector-door.ts';
-import type { ConnectorHost, ConnectorLink, Terms } from './connector-link.ts';
+import type { ConnectorLink, Terms } from './connector-link.ts';
 import { Deadlines, type DeadlineLimits } from './deadlines.ts';
 import { Invitations, type Invitation } from './invitations.ts';
 import { hashOf } from './engineer-way.ts';
@@ -32,6 +25,7 @@ import { DAEMON_END_MS, LINGER_MS } from './limits.ts';
 import type { EngineerSeat, Session } from './session.ts';
 import { transition, type SessionAction, type SessionEvent, type SessionState } from './session-states.ts';
 import { SessionTable } from './session-table.ts';
+import type { StandingConnector } from './standing-connectors.ts';
 
 export interface SessionLimits extends DeadlineLimits {
   readonly sessionsMax: number;
@@ -41,6 +35,8 @@ export interface SessionLimits extends DeadlineLimits {
 export interface SessionView {
   readonly session: string;
   readonly state: SessionState;
+  /** Id of the standing connector that serves it. */
+  readonly connector: string | null;
   readonly label: string;
   readonly owner: string | null;
   readonly createdAt: string;
@@ -56,8 +52,7 @@ export interface SessionView {
 type Row = number;
 type Perform = (session: Session, row: Row, outcome: Outcome | null) => void;
 
-export class Sessions implements ConnectorHost, DataHost {
-  readonly relayCard: RelayCard;
+export class Sessions implements DataHost {
   readonly invitations = new Invitations();
   readonly #clock: Clock;
   readonly #log: Log;
@@ -67,19 +62,27 @@ export class Sessions implements ConnectorHost, DataHost {
   readonly #deadlines: Deadlines;
   readonly #byId = new Map<string, Session>();
   readonly #byVisit = new Map<string, Session>();
-  readonly #byConnector = new Map<ConnectorLink, Session>();
+  readonly #byConnector = new Map<ConnectorLink, Set<Session>>();
+  readonly #isTaken: (id: string) => boolean;
 
-  constructor(clock: Clock, log: Log, audit: Audit, relayCard: RelayCard, limits: SessionLimits) {
+  /** `isTaken` tells ids that no session may have, because something else bears them. */
+  constructor(
+    clock: Clock,
+    log: Log,
+    audit: Audit,
+    limits: SessionLimits,
+    isTaken: (id: string) => boolean = () => false,
+  ) {
     this.#clock = clock;
     this.#log = log;
     this.#audit = audit;
-    this.relayCard = relayCard;
+    this.#isTaken = isTaken;
     this.#limits = limits;
     this.#table = new SessionTable(limits.sessionsMax);
     this.#deadlines = new Deadlines(clock, this.#table, limits, {
-      stageExpired: (row) => this.#report(this.#table.attachmentAt(row), 'stageExpired'),
-      idleExpired: (row) => this.#report(this.#table.attachmentAt(row), 'idleExpired'),
-      lifetimeExpired: (row) => this.#report(this.#table.attachmentAt(row), 'lifetimeExpired'),
+      stageExpired: (row) => this.report(this.#table.attachmentAt(row), 'stageExpired'),
+      idleExpired: (row) => this.report(this.#table.attachmentAt(row), 'idleExpired'),
+      lifetimeExpired: (row) => this.report(this.#table.attachmentAt(row), 'lifetimeExpired'),
       idleWarning: (row, remainingMs) => this.#warn(row, 'idle', remainingMs),
       lifetimeWarning: (row, remainingMs) => this.#warn(row, 'lifetime', remainingMs),
     });
@@ -89,17 +92,32 @@ export class Sessions implements ConnectorHost, DataHost {
     return this.#table.size;
   }
 
-  /** Opens a session that waits for its customer. Throws OperatorError when the table is full. */
-  open(request: { label: string; owner: string | null; engineerPassword: string; ttlMs: number }): Session {
+  /** What a connector is told of the time that a visit may take. */
+  get terms(): Terms {
+    return { idleMs: this.#limits.idleMs, lifetimeMs: this.#limits.lifetimeMs };
+  }
+
+  /**
+   * Opens a session that waits for its customer. Without an engineer's password nobody but its first engineer gets into
+   * it. Throws OperatorError when the table is full.
+   */
+  open(request: {
+    label: string;
+    owner: string | null;
+    engineerPassword: string | null;
+    ttlMs: number;
+  }): Session {
+    const { engineerPassword } = request;
     const session: Session = {
       id: this.#freeId(),
       label: request.label,
       owner: request.owner,
-      engineerPasswordHash: hashOf(request.engineerPassword),
+      engineerPasswordHash: engineerPassword === null ? null : hashOf(engineerPassword),
       createdWallMs: this.#clock.wallNow(),
       handle: 0 as Session['handle'],
       invitation: null,
       connector: null,
+      standing: null,
       engineer: null,
       visit: null,
       data: null,
@@ -126,7 +144,7 @@ export class Sessions implements ConnectorHost, DataHost {
 
   /** `id` as typed, with or without its dash. */
   byId(id: string): Session | null {
-    return this.#byId.get(id.replace(/^(\d{4})(\d{4})$/, '$1-$2')) ?? null;
+    return this.#byId.get(withDash(id)) ?? null;
   }
 
   stateOf(session: Session): SessionState {
@@ -154,7 +172,8 @@ export class Sessions implements ConnectorHost, DataHost {
    * before. Returns what ends the watch.
    */
   watchCustomer(session: Session, tell: (event: 'customer' | Outcome) => void): Cancel {
-    if (this.stateOf(session) === 'awaitingCustomer') session.watchers.add(tell);
+    const state = this.stateOf(session);
+    if (state === 'awaitingCustomer' || state === 'awaitingReturn') session.watchers.add(tell);
     else tell('customer');
     return () => void session.watchers.delete(tell);
   }
@@ -163,83 +182,60 @@ export class Sessions implements ConnectorHost, DataHost {
   engineerArrived(session: Session, engineer: EngineerSeat): boolean {
     if (session.engineer !== null || this.stateOf(session) !== 'awaitingEngineer') return false;
     session.engineer = engineer;
-    this.#report(session, 'engineerArrived');
+    this.report(session, 'engineerArrived');
     return true;
   }
 
   /** The engineer went away before the splice. */
   engineerLeft(session: Session, engineer: EngineerSeat): void {
     if (session.engineer !== engineer) return;
+    if (session.engineerPasswordHash === null) return this.report(session, 'visitorLeft');
     session.engineer = null;
-    this.#report(session, 'engineerLeft');
+    this.report(session, 'engineerLeft');
   }
 
   /** Ends a session by order of an administrator. */
   close(session: Session): void {
-    this.#report(session, 'closedByAdmin');
+    this.report(session, 'closedByAdmin');
   }
 
   /** Ends every session, telling both people. */
   stop(): void {
-    for (const session of [...this.#byId.values()]) this.#report(session, 'relayStopping');
+    for (const session of [...this.#byId.values()]) this.report(session, 'relayStopping');
     this.#deadlines.stop();
   }
 
-  confirmationWrong(invitation: Invitation, from: string): void {
-    const session = this.#byId.get(invitation.session);
-    this.#audit.record('confirmation-wrong', {
-      session: invitation.session,
-      from,
-      tries: invitation.wrongTries + 1,
-    });
-    if (this.invitations.countWrong(invitation) && session) {
-      this.#audit.record('password-burned', { session: session.id, from });
-      this.#report(session, 'passwordBurned');
-    }
-  }
-
-  admitConnector(invitation: Invitation, link: ConnectorLink): Terms | null {
-    const session = this.#byId.get(invitation.session);
-    if (!session || this.stateOf(session) !== 'awaitingCustomer') return null;
+  /** The session's customer is here, over `link`. */
+  attach(session: Session, link: ConnectorLink, standing: StandingConnector | null): void {
+    const served = this.#byConnector.get(link) ?? new Set();
+    this.#byConnector.set(link, served.add(session));
     session.connector = link;
-    this.#byConnector.set(link, session);
-    return { session: session.id, idleMs: this.#limits.idleMs, lifetimeMs: this.#limits.lifetimeMs };
+    session.standing = standing;
   }
 
-  connectorArrived(link: ConnectorLink): void {
-    const session = this.#byConnector.get(link)!;
-    const { target, targetAddress, hostName } = link.card;
-    const from = link.leg.remoteAddress;
-    this.#audit.record('customer-connected', { session: session.id, from, target, targetAddress, hostName });
-    this.#report(session, 'connectorArrived');
-    this.#tellWatchers(session, 'customer');
+  /** Its connection is gone, but it may come back. */
+  detach(session: Session): void {
+    const { connector } = session;
+    session.connector = null;
+    if (connector) this.#release(session, connector);
   }
 
-  consentAnswered(link: ConnectorLink, visit: string, granted: boolean): void {
-    const session = this.#visitOf(link, visit);
-    if (session) this.#report(session, granted ? 'consentGranted' : 'consentRefused');
+  /** The sessions that a connector serves. */
+  servedBy(link: ConnectorLink): readonly Session[] {
+    return [...(this.#byConnector.get(link) ?? [])];
   }
 
-  visitFailed(link: ConnectorLink, visit: string, reason: number): void {
-    const session = this.#visitOf(link, visit);
-    const isDaemonAway = reason === VISIT_FAILED.daemonUnreachable;
-    if (session) this.#report(session, isDaemonAway ? 'daemonUnreachable' : 'visitFailed');
+  /** The session of a visit, if it is still the one that the connector was asked for. */
+  visitOf(link: ConnectorLink, visit: string): Session | null {
+    const session = this.#byVisit.get(visit);
+    return session?.connector === link ? session : null;
   }
 
-  connectorLeft(link: ConnectorLink, why: Outcome | null): void {
-    const session = this.#byConnector.get(link);
-    if (!session) return;
-    const waitedLongEnough = why === 'unused' && this.stateOf(session) === 'awaitingEngineer';
-    this.#report(session, waitedLongEnough ? 'stageExpired' : 'connectorLeft');
-  }
-
-  connectorLost(link: ConnectorLink): void {
-    const session = this.#byConnector.get(link);
-    if (session) this.#report(session, 'connectorLost');
-  }
-
-  connectorRefused(from: string, why: string): void {
-    this.#log.info('connector-refused', { from, why });
+  /** Tells those who wait for the customer, once. */
+  tellWatchers(session: Session, event: 'customer' | Outcome): void {
+    const watchers = [...session.watchers];
+    session.watchers.clear();
+    for (const tell of watchers) tell(event);
   }
 
   openData({ visit, tag }: FrameFields<'dataHello'>, leg: Leg, exporter: Uint8Array): boolean {
@@ -248,7 +244,7 @@ export class Sessions implements ConnectorHost, DataHost {
     if (!verifyDataTag(tag, session.connector!.dataKey, 'connector', Buffer.from(visit, 'hex'), exporter))
       return false;
     session.data = { leg, exporter };
-    this.#report(session, 'dataArrived');
+    this.report(session, 'dataArrived');
     return true;
   }
 
@@ -257,7 +253,7 @@ export class Sessions implements ConnectorHost, DataHost {
   }
 
   /** The only way in which a session changes. Events of sessions that are over are dropped. */
-  #report(session: Session, event: SessionEvent): void {
+  report(session: Session, event: SessionEvent): void {
     const row = this.#table.resolve(session.handle);
     if (row < 0) return;
     const before = this.#table.stateAt(row);
@@ -288,7 +284,7 @@ export class Sessions implements ConnectorHost, DataHost {
       const { who, from } = session.engineer!;
       this.#audit.record('consent-given', { session: session.id, who, from });
       session.engineer!.tell('The customer agreed. Connecting to the telnet daemon...');
-      session.engineer!.startSync(() => this.#report(session, 'synced'));
+      session.engineer!.startSync(() => this.report(session, 'synced'));
     },
     openData: (session) => {
       // Without effect when the mark came; else the client is one that never answers it.
@@ -308,7 +304,7 @@ export class Sessions implements ConnectorHost, DataHost {
     session.startedMs = this.#clock.now();
     const { who, from, over } = engineer;
     if (!this.#audit.record('visit-start', { session: session.id, who, from, over })) {
-      return this.#report(session, 'auditFailed');
+      return this.report(session, 'auditFailed');
     }
     const visit = Buffer.from(session.visit!, 'hex');
     leg.write(
@@ -323,8 +319,8 @@ export class Sessions implements ConnectorHost, DataHost {
     return {
       moved: (side, chunk) => this.#moved(row, side, chunk),
       ended: (side) => {
-        if (side === 'near') this.#report(session, 'engineerEnded');
-        else this.#clock.after(DAEMON_END_MS, () => this.#report(session, 'daemonEnded'));
+        if (side === 'near') this.report(session, 'engineerEnded');
+        else this.#clock.after(DAEMON_END_MS, () => this.report(session, 'daemonEnded'));
       },
       closed: (side, error) => this.#sideClosed(session, side, error),
     };
@@ -339,27 +335,27 @@ export class Sessions implements ConnectorHost, DataHost {
   /** A leg that closes without its peer's end has failed, whatever the reason. */
   #sideClosed(session: Session, side: Side, error: Error | null): void {
     this.#log.debug('leg-closed', { session: session.id, side, error: error?.message ?? null });
-    this.#report(session, 'legFailed');
+    this.report(session, 'legFailed');
   }
 
   /** A line that goes on to its prompt has no end to pass on: for it the visit is over. */
   #endEngineerSide(session: Session): void {
     const { engineer } = session;
-    if (engineer!.returns) return this.#report(session, 'engineerEnded');
+    if (engineer!.returns) return this.report(session, 'engineerEnded');
     engineer!.tell(`${outcomeRow('daemon').forEngineer} (daemon)`);
     session.splice!.endSide('near');
   }
 
   #finish(session: Session, row: Row, outcome: Outcome): void {
-    const { engineer, connector, data } = session;
+    const { engineer, connector, data, visit } = session;
     this.#recordEnd(session, row, outcome);
     if (session.invitation) this.invitations.revoke(session.invitation);
     this.#forgetVisit(session);
     this.#byId.delete(session.id);
-    if (connector) this.#byConnector.delete(connector);
+    if (connector) this.#release(session, connector);
     this.#table.release(session.handle);
     if (data) this.closeLeg(data.leg);
-    connector?.bye(outcome);
+    connector?.sessionOver(visit, outcome);
     session.engineer = null;
     if (engineer && session.splice) {
       // From here on the row may be another session's: nothing of this line is counted any more.
@@ -367,12 +363,13 @@ export class Sessions implements ConnectorHost, DataHost {
       engineer.leg.sink = discardingSink;
     }
     engineer?.sessionOver(outcome);
-    this.#tellWatchers(session, outcome);
+    this.tellWatchers(session, outcome);
   }
 
   #recordEnd(session: Session, row: Row, outcome: Outcome): void {
     const fields = {
       session: session.id,
+      connector: session.standing?.id ?? null,
       outcome,
       who: session.engineer?.who ?? null,
       from: session.engineer?.from ?? null,
@@ -392,21 +389,15 @@ export class Sessions implements ConnectorHost, DataHost {
     session.connector?.warn(session.visit!, WARNING[kind], remainingMs);
   }
 
-  /** The session of a visit, if it is still the one that the connector was asked for. */
-  #visitOf(link: ConnectorLink, visit: string): Session | null {
-    const session = this.#byVisit.get(visit);
-    return session?.connector === link ? session : null;
-  }
-
   #forgetVisit(session: Session): void {
     if (session.visit !== null) this.#byVisit.delete(session.visit);
     session.visit = null;
   }
 
-  #tellWatchers(session: Session, event: 'customer' | Outcome): void {
-    const watchers = [...session.watchers];
-    session.watchers.clear();
-    for (const tell of watchers) tell(event);
+  #release(session: Session, link: ConnectorLink): void {
+    const served = this.#byConnector.get(link);
+    served?.delete(session);
+    if (served?.size === 0) this.#byConnector.delete(link);
   }
 
   #view(session: Session): SessionView {
@@ -415,6 +406,7 @@ export class Sessions implements ConnectorHost, DataHost {
     return {
       session: session.id,
       state: this.#table.stateAt(row),
+      connector: session.standing?.id ?? null,
       label: session.label,
       owner: session.owner,
       createdAt: new Date(session.createdWallMs).toISOString(),
@@ -432,9 +424,14 @@ export class Sessions implements ConnectorHost, DataHost {
     for (;;) {
       const digits = String(randomInt(SESSION_IDS)).padStart(8, '0');
       const id = `${digits.slice(0, 4)}-${digits.slice(4)}`;
-      if (!this.#byId.has(id)) return id;
+      if (!this.#byId.has(id) && !this.#isTaken(id)) return id;
     }
   }
+}
+
+/** An id as typed, as it is kept. */
+export function withDash(id: string): string {
+  return id.replace(/^(\d{4})(\d{4})$/, '$1-$2');
 }
 
 /** Eight digits. */

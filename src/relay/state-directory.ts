@@ -11,6 +11,7 @@ import type { RunAs } from './privileges.ts';
 export interface StateDirectory {
   readonly path: string;
   readonly accountsFile: string;
+  readonly connectorsFile: string;
   readonly keyFile: string;
   readonly certificateFile: string;
   readonly auditFile: string;
@@ -44,6 +45,7 @@ export function locateState(
     path,
     controlSocket,
     accountsFile: join(path, 'accounts.json'),
+    connectorsFile: join(path, 'connectors.json'),
     keyFile: join(path, 'relay-key.pem'),
     certificateFile: join(path, 'relay-cert.pem'),
     auditFile: join(path, 'audit.jsonl'),
