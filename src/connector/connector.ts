@@ -1,18 +1,25 @@
 /**
  * tndconnect as a whole: checks the daemon, dials the relay, proves the password, then serves what the relay orders
- * until the session is over. `run` resolves with the exit status; everything it opened is closed by then.
+ * until the session is over, or, when it stays, until somebody ends it. `run` resolves with the exit status; everything
+ * it opened is closed by then.
  *
  * The order matters: nothing is dialled before the log is open and the daemon answers, and no password message is
- * sent twice.
+ * sent twice. One that stays comes back by its key, never by the password, and no sooner than the back-off allows.
  */
-import { generateKeyPairSync, scrypt } from 'node:crypto';
+import { generateKeyPairSync, randomInt, scrypt, type KeyObject } from 'node:crypto';
 import { hostPortText, plainAddress } from '../base/address.ts';
 import type { Cancel, Clock } from '../base/clock.ts';
 import { errorCode, errorText, OperatorError } from '../base/errors.ts';
 import { durationText } from '../base/options.ts';
 import { visibleText } from '../base/text.ts';
 import type { UrgentData } from '../stream/urgent.ts';
-import { PROTOCOL_VERSION, WARNING, type FrameFields } from '../wire/frames.ts';
+import {
+  FEATURE,
+  PROTOCOL_VERSION,
+  type ConnectorCard,
+  type FrameFields,
+  type FrameName,
+} from '../wire/frames.ts';
 import type { Outcome } from '../wire/outcomes.ts';
 import {
   chosenSecretBytes,
@@ -22,14 +29,21 @@ import {
   stretchParameters,
   type TypedPassword,
 } from '../wire/password.ts';
-import { WireError } from '../wire/wire-error.ts';
+import { Backoff } from './backoff.ts';
+import { Consent, timeText } from './consent.ts';
 import type { Console } from './console.ts';
-import { ControlLink, type Accepted, type ControlHost } from './control-link.ts';
+import {
+  ControlLink,
+  type Accepted,
+  type ControlHost,
+  type Standing,
+  type StandingKey,
+} from './control-link.ts';
 import { dialRelay, dialTcp, type Secured } from './dial.ts';
 import { Ended, ENDING_STATUS, outcomeEnding, type Ending } from './ending.ts';
-import type { ConnectorOptions } from './options.ts';
+import { untilWallMs, type ConnectorOptions } from './options.ts';
 import type { Transcript } from './transcript.ts';
-import { Visit, type VisitHost } from './visit.ts';
+import { Visits, type VisitsHost } from './visits.ts';
 
 export interface ConnectorSurroundings {
   readonly clock: Clock;
@@ -41,40 +55,66 @@ export interface ConnectorSurroundings {
   readonly software: string;
 }
 
+/** A control connection on which the relay has let this connector in. */
+interface Uplink {
+  readonly link: ControlLink;
+  readonly accepted: Accepted;
+  readonly reached: Secured['reached'];
+  readonly sinceMs: number;
+}
+
 /** After a visit that ended in good order, last bytes get this long before the program ends. */
 const LAST_BYTES_MS = 5_000;
-/** A person's, from seeing that a question is gone to not pressing its key any more, amply. */
-const REACTION_MS = 1_000;
+/** Clocks of people's machines are a little off; more is worth a word. */
+const CLOCK_OFF_MAX_MS = 120_000;
+/** Random numbers from 0 to 1, in steps of this. */
+const RANDOM_STEPS = 1_000_000;
 
-export class Connector implements ControlHost, VisitHost {
+export class Connector implements ControlHost, VisitsHost {
   readonly clock: Clock;
   readonly urgent: UrgentData;
   readonly hostsFile: string;
   readonly #options: ConnectorOptions;
   readonly #surroundings: ConnectorSurroundings;
-  readonly #visits = new Map<string, Visit>();
+  readonly #consent: Consent;
+  readonly #visits: Visits;
   readonly #stopping = new AbortController();
-  #secured: Secured | null = null;
+  readonly #backoff = new Backoff(() => randomInt(RANDOM_STEPS) / RANDOM_STEPS);
+  readonly #privateKey: KeyObject;
+  readonly #publicKey: Uint8Array;
+  #targetAddress = '';
+  /** While the relay is being talked to, let in or not yet. */
   #link: ControlLink | null = null;
-  #accepted: Accepted | null = null;
+  #uplink: Uplink | null = null;
+  /** Of a connector that may come back. */
+  #key: StandingKey | null = null;
+  #connectorId = '';
   #cancelWait: Cancel = () => {};
   #waitEndMs = 0;
-  #asking: string | null = null;
-  /** A key that is pressed before may be meant for the question that was withdrawn. */
-  #nextQuestionMs = 0;
-  #onVisitsOver: () => void = () => {};
+  #onVisitsOver: () => void = nothing;
   #resolve: (ending: Ending) => void = () => {};
   readonly #ending: Promise<Ending>;
 
   constructor(options: ConnectorOptions, surroundings: ConnectorSurroundings) {
+    const { console, transcript } = surroundings;
+    const keys = generateKeyPairSync('ed25519');
     this.#options = options;
     this.#surroundings = surroundings;
     this.clock = surroundings.clock;
     this.urgent = surroundings.urgent;
     this.hostsFile = surroundings.hostsFile;
-    surroundings.console.onRoom = () => {
-      for (const visit of this.#visits.values()) visit.goOn();
+    this.#privateKey = keys.privateKey;
+    this.#publicKey = keys.publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
+    const policy = {
+      mode: options.consent,
+      untilWallMs: untilWallMs(options.until, this.clock.wallNow()),
+      targetText: options.targetText,
     };
+    this.#consent = new Consent(console, this.clock, policy, (text) => this.event(text));
+    this.#visits = new Visits(this, console, transcript, this.#consent);
+    console.onRoom = () => this.#visits.goOn();
+    console.onEndShown = (visit) => this.#visits.endByCustomer(visit);
+    console.onWithdraw = () => this.#consent.takeBack();
     this.#ending = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -89,73 +129,99 @@ export class Connector implements ControlHost, VisitHost {
     return this.#options.target;
   }
 
+  get stays(): boolean {
+    return this.#options.persist;
+  }
+
+  get isHidden(): boolean {
+    return this.#options.noecho;
+  }
+
   get dataKey(): Uint8Array {
-    return this.#accepted!.dataKey;
+    return this.#uplink!.accepted.dataKey;
+  }
+
+  get reached() {
+    return this.#uplink!.reached;
   }
 
   /** Does all of it. Rejects with OperatorError for what must be mended before a start. */
   async run(password: string): Promise<number> {
     const typed = parsePassword(password);
     if (typed.kind === 'refused') throw new OperatorError(typed.sentence);
-    const start = this.#start(typed).catch((error: unknown) => this.#stop(endingOf(error)));
+    const start = this.#start(typed).catch((error: unknown) => this.failed(error));
     const ending = await this.#ending;
     await start;
     this.#cancelWait();
-    this.#surroundings.console.withdraw();
-    for (const visit of this.#visits.values()) visit.end('now');
+    this.#consent.close();
+    this.#visits.endAll('now');
     this.#link?.close();
     this.#tell(ending.text);
     return ending.status;
   }
 
-  /** Ctrl+C, or a signal: ends the visit and the program, telling the relay. */
+  /** Ctrl+C, or a signal: ends every visit and the program, telling the relay. */
   interrupt(): void {
+    if (this.#key !== null && this.#uplink === null && !this.stop.aborted) {
+      this.event(`The relay cannot be told now; its operator may revoke connector ${this.#connectorId}.`);
+    }
     this.#link?.leave();
     this.#stop(outcomeEnding('customer'));
   }
 
   async #start(typed: TypedPassword): Promise<void> {
-    const { host, port, targetText, wait } = this.#options;
+    const { host, port } = this.#options;
     this.event(
       `tndconnect starts: relay ${hostPortText({ host, port })}, target ${hostPortText(this.target)}.`,
     );
-    const targetAddress = await this.#checkDaemon();
+    this.#targetAddress = await this.#checkDaemon();
     const odds = typed.kind === 'chosen' ? guessOdds(typed.bits) : undefined;
     if (odds !== undefined) this.event(`This password is short. ${odds}`);
     const prs = await passwordString(typed);
     const secured = await dialRelay({ host, port }, this);
-    this.#secured = secured;
-    const { publicKey } = generateKeyPairSync('ed25519');
-    const card = {
-      version: PROTOCOL_VERSION,
-      nameplate: typed.nameplate,
-      publicKey: publicKey.export({ type: 'spki', format: 'der' }).subarray(-32),
-      software: this.#surroundings.software,
-      target: targetText,
-      targetAddress,
-      localAddress: secured.localAddress,
-      hostName: this.#surroundings.hostName,
-      features: 0,
-    };
-    this.#link = new ControlLink(this, this.clock, secured, card, prs);
-    const accepted = await this.#link.enter().finally(() => prs.fill(0));
-    this.#accepted = accepted;
-    this.event(`Connected to relay ${accepted.relay.relayId}; both sides have proved the password.`);
+    const link = new ControlLink(this, this.clock, secured, this.#cardOn(secured, typed.nameplate));
+    this.#link = link;
+    const entered = await link.enter(prs).finally(() => prs.fill(0));
+    this.#uplink = { link, accepted: entered, reached: secured.reached, sinceMs: this.clock.now() };
     this.event(
-      `Session ${accepted.session}: waiting for the engineer, at most ${durationText(wait)}. Ctrl+C ends it.`,
+      `Connected to relay ${visibleText(entered.relay.relayId)}; both sides have proved the password.`,
     );
-    if (this.#options.consent === 'auto')
-      this.event('-consent auto: engineers are let in without a question.');
+    if (entered.standing) this.#stand(entered.standing, entered.relayKey!);
+    else this.#waitForVisit(entered.session);
+    this.#consent.open();
+  }
+
+  /** One visit, or none if it takes too long. */
+  #waitForVisit(session: string): void {
+    const { wait } = this.#options;
+    const time = durationText(wait);
+    this.event(`Session ${visibleText(session)}: waiting for the engineer, at most ${time}. Ctrl+C ends it.`);
     this.#waitEndMs = this.clock.now() + wait;
     this.#wait();
   }
 
-  /** Until a visit is asked for, or for what is left of the time after one was withdrawn. */
-  #wait(): void {
-    this.#cancelWait = this.clock.after(Math.max(0, this.#waitEndMs - this.clock.now()), () => {
-      this.#link?.leave('unused');
-      this.#stop(outcomeEnding('unused'));
-    });
+  /** As many visits as come. */
+  #stand({ connector, goodForS, clockS }: Standing, relayKey: Uint8Array): void {
+    this.#connectorId = visibleText(connector);
+    this.event(`Connector ${this.#connectorId}: waiting for engineers. Ctrl+C ends it, and all visits.`);
+    if (goodForS > 0) {
+      this.#key = { privateKey: this.#privateKey, relayKey };
+      const untilText = timeText(this.clock.wallNow() + goodForS * 1_000);
+      this.event(
+        `When the connection is lost it comes back by itself, without a password, until ${untilText}.`,
+      );
+    } else this.event('This relay keeps no connectors: when the connection is lost, tndconnect ends.');
+    this.#compareClocks(clockS);
+  }
+
+  #compareClocks(relayClockS: number): void {
+    const aheadMs = this.clock.wallNow() - relayClockS * 1_000;
+    if (Math.abs(aheadMs) <= CLOCK_OFF_MAX_MS) return;
+    const minutes = Math.round(Math.abs(aheadMs) / 60_000);
+    this.event(
+      `This machine's clock is ${minutes} min ${aheadMs > 0 ? 'ahead of' : 'behind'} the relay's: ` +
+        'the times in the log and -until go by it. Set it if it is wrong.',
+    );
   }
 
   /** The daemon must answer before anything else is dialled. */
@@ -177,99 +243,129 @@ export class Connector implements ControlHost, VisitHost {
     }
   }
 
+  #cardOn(secured: Secured, nameplate: string): ConnectorCard {
+    return {
+      version: PROTOCOL_VERSION,
+      nameplate,
+      publicKey: this.#publicKey,
+      software: this.#surroundings.software,
+      target: this.#options.targetText,
+      targetAddress: this.#targetAddress,
+      localAddress: secured.localAddress,
+      hostName: this.#surroundings.hostName,
+      features: this.stays ? FEATURE.standing : 0,
+    };
+  }
+
+  /** Dials again and again, by key, until the relay lets it in or says that it never will. */
+  async #comeBack(key: StandingKey): Promise<void> {
+    for (;;) {
+      const delayMs = this.#backoff.nextDelayMs();
+      this.event(`Dialling the relay again in ${Math.round(delayMs / 1_000)} s.`);
+      await this.#pause(delayMs);
+      if (this.stop.aborted) return;
+      try {
+        return await this.#resume(key);
+      } catch (error) {
+        this.#link = null;
+        if (!(error instanceof Ended) || error.ending.status === ENDING_STATUS.keyRefused) throw error;
+        if (this.stop.aborted) return;
+        this.event(error.message);
+      }
+    }
+  }
+
+  async #resume(key: StandingKey): Promise<void> {
+    const { host, port } = this.#options;
+    const secured = await dialRelay({ host, port }, this);
+    const link = new ControlLink(this, this.clock, secured, this.#cardOn(secured, ''));
+    this.#link = link;
+    const accepted = await link.comeBack(key);
+    this.#uplink = { link, accepted, reached: secured.reached, sinceMs: this.clock.now() };
+    this.event(`Back at relay ${visibleText(accepted.relay.relayId)}; both sides have proved their keys.`);
+    this.#compareClocks(accepted.standing!.clockS);
+  }
+
+  /** Until then, or until it is known how this run ends. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        cancel();
+        this.stop.removeEventListener('abort', done);
+        resolve();
+      };
+      const cancel = this.clock.after(ms, done);
+      this.stop.addEventListener('abort', done);
+      if (this.stop.aborted) done();
+    });
+  }
+
   visitRequested(request: FrameFields<'visitRequest'>): void {
-    if (this.#visits.size > 0) throw new WireError('unexpected-frame', 'a second visit at once');
-    this.#answer(request).catch((error: unknown) => this.#stop(endingOf(error)));
+    this.#visits.requested(request);
   }
 
-  async #answer(request: FrameFields<'visitRequest'>): Promise<void> {
-    const { console } = this.#surroundings;
-    const { visit: id, who, from, over } = request;
-    const visit = new Visit(id, this);
-    this.#visits.set(id, visit);
-    this.#cancelWait();
-    this.event(`Visit asked for by ${visibleText(who)} from ${visibleText(from)} over ${visibleText(over)}.`);
-    const answer = await this.#consent(request);
-    if (answer === 'withdrawn' || visit.isOver) return;
-    this.event(answer === 'yes' ? 'The visit is allowed.' : 'The visit is refused.');
-    if (answer === 'yes') visit.allow();
-    else if (!console.hasKeyboard)
-      this.event('There is no terminal to ask at: use -consent auto to allow visits.');
-    this.#link?.send('consent', { visit: id, granted: answer === 'yes' ? 1 : 0 });
+  visitCancelled(visit: string): void {
+    this.#visits.cancelled(visit);
   }
 
-  async #consent({
-    visit: id,
-    who,
-    answerMs,
-  }: FrameFields<'visitRequest'>): Promise<'yes' | 'no' | 'withdrawn'> {
-    const { console } = this.#surroundings;
-    if (this.#options.consent === 'auto') return 'yes';
-    if (!console.hasKeyboard) return 'no';
-    await this.#pause(this.#nextQuestionMs - this.clock.now());
-    if (this.#visits.get(id)?.isOver !== false) return 'withdrawn';
-    const seconds = Math.round(answerMs / 1_000);
-    const question = `Let ${visibleText(who)} work on ${this.#options.targetText}? (y/n, ${seconds} s)`;
-    const cancel = this.clock.after(answerMs, () => console.withdraw());
-    this.#asking = id;
-    try {
-      return await console.ask(question);
-    } finally {
-      this.#asking = null;
-      cancel();
-    }
+  dataWanted(order: FrameFields<'openData'>): void {
+    this.#visits.dataWanted(order);
   }
 
-  #pause(ms: number): Promise<void> | void {
-    if (ms > 0) return new Promise((resolve) => void this.clock.after(ms, resolve));
+  warned(warning: FrameFields<'warning'>): void {
+    this.#visits.warned(warning);
   }
 
-  visitCancelled(id: string): void {
-    const visit = this.#visits.get(id);
-    if (!visit) return;
-    this.event('The engineer is gone again; waiting.');
-    if (this.#asking === id) {
-      this.#nextQuestionMs = this.clock.now() + REACTION_MS;
-      this.#surroundings.console.withdraw();
-    }
-    visit.end('now');
-    this.#wait();
-  }
-
-  dataWanted({ visit: id, host, port }: FrameFields<'openData'>): void {
-    const { reached } = this.#secured!;
-    const relay = { host: host === '' ? reached.host : host, port: port === 0 ? reached.port : port };
-    this.#visits
-      .get(id)
-      ?.open(relay)
-      .catch((error: unknown) => this.#stop(endingOf(error)));
-  }
-
-  warned({ kind, remainingMs }: FrameFields<'warning'>): void {
-    const seconds = Math.round(remainingMs / 1_000);
-    const why =
-      kind === WARNING.idle ? 'Nothing was typed or shown for a while' : 'The visit has lasted its time';
-    this.event(`${why}: it ends in ${seconds} s.`);
+  visitOver(visit: string, outcome: Outcome | null): void {
+    this.#visits.over(visit, outcome ?? 'failure');
   }
 
   sessionOver(outcome: Outcome | null): void {
+    if (this.stays) return this.#letGo(outcome);
     const ending = outcomeEnding(outcome ?? 'failure');
-    const active = [...this.#visits.values()].filter((visit) => !visit.isOver);
-    if (ending.status !== 0 || active.length === 0) return this.#stop(ending);
+    if (ending.status !== 0 || this.#visits.size === 0) return this.#stop(ending);
     this.#onVisitsOver = () => this.#stop(ending);
     this.#cancelWait = this.clock.after(LAST_BYTES_MS, () => this.#stop(ending));
-    for (const visit of active) visit.end('gracefully');
+    this.#visits.endAll('gracefully');
   }
 
   relayLost(why: string): void {
-    const text = `The connection to the relay broke off (${why}).`;
-    this.#stop({ status: ENDING_STATUS.relayLost, text });
+    this.#lost(`The connection to the relay broke off (${why}).`);
   }
 
-  shown(bytes: Uint8Array): boolean {
-    const { console, transcript } = this.#surroundings;
-    this.#record(() => transcript.shown(bytes));
-    return this.#options.noecho || console.show(bytes);
+  /** The relay ends the connection of a connector that stays: for good, or because it goes down itself. */
+  #letGo(outcome: Outcome | null): void {
+    if (outcome === 'closed')
+      return this.#stopRefused(
+        "The relay's operator has revoked this connector; ask the engineer for a new password.",
+      );
+    if (outcome === 'expired')
+      return this.#stopRefused(
+        'The time for which this connector was admitted is over; ask the engineer for a new password.',
+      );
+    this.#lost(outcome === 'shutdown' ? 'The relay is shutting down.' : 'The relay ended the connection.');
+  }
+
+  #stopRefused(text: string): void {
+    this.#stop({ status: ENDING_STATUS.keyRefused, text });
+  }
+
+  #lost(text: string): void {
+    if (this.stop.aborted) return;
+    const uplink = this.#uplink;
+    this.#uplink = null;
+    this.#link = null;
+    if (this.#key === null || uplink === null) {
+      return this.#stop({ status: ENDING_STATUS.relayLost, text });
+    }
+    this.event(text);
+    this.#visits.endAll('now');
+    this.#backoff.stood(this.clock.now() - uplink.sinceMs);
+    this.#comeBack(this.#key).catch((error: unknown) => this.failed(error));
+  }
+
+  send<N extends FrameName>(name: N, fields: FrameFields<N>): void {
+    this.#uplink?.link.send(name, fields);
   }
 
   event(text: string): void {
@@ -280,23 +376,29 @@ export class Connector implements ControlHost, VisitHost {
     if (this.#options.verbose) this.#tell(text);
   }
 
-  failed(visit: string, reason: number): void {
-    this.#link?.send('visitFailed', { visit, reason });
+  visitAsked(): void {
+    this.#cancelWait();
   }
 
-  visitOver(id: string): void {
-    this.#surroundings.console.restoreScreen();
-    this.#visits.delete(id);
-    if (this.#visits.size === 0) this.#onVisitsOver();
+  visitWithdrawn(): void {
+    if (!this.stays) this.#wait();
   }
 
-  #tell(text: string): void {
-    this.#record(() => this.#surroundings.transcript.event(text));
-    this.#surroundings.console.say(text);
+  visitsOver(): void {
+    this.#onVisitsOver();
+  }
+
+  /** Until a visit is asked for, or for what is left of the time after one was withdrawn. */
+  #wait(): void {
+    const leftMs = Math.max(0, this.#waitEndMs - this.clock.now());
+    this.#cancelWait = this.clock.after(leftMs, () => {
+      this.#link?.leave('unused');
+      this.#stop(outcomeEnding('unused'));
+    });
   }
 
   /** A visit that cannot be recorded is no visit. */
-  #record(write: () => void): void {
+  record(write: () => void): void {
     try {
       write();
     } catch (error) {
@@ -306,6 +408,16 @@ export class Connector implements ControlHost, VisitHost {
     }
   }
 
+  failed(error: unknown): void {
+    if (!(error instanceof Ended)) throw error;
+    this.#stop(error.ending);
+  }
+
+  #tell(text: string): void {
+    this.record(() => this.#surroundings.transcript.event(text));
+    this.#surroundings.console.say(text);
+  }
+
   /** The first ending counts. */
   #stop(ending: Ending): void {
     this.#resolve(ending);
@@ -313,10 +425,7 @@ export class Connector implements ControlHost, VisitHost {
   }
 }
 
-function endingOf(error: unknown): Ending {
-  if (error instanceof Ended) return error.ending;
-  throw error;
-}
+const nothing = (): void => {};
 
 /** The password-related string of the exchange: chosen secrets are stretched, made ones need none. */
 function passwordString({ kind, nameplate, secret }: TypedPassword): Promise<Uint8Array> {

@@ -45,6 +45,14 @@ export class Console {
   onInterrupt: () => void = () => {};
   /** Called when output is wanted again, after `show` returned false. */
   onRoom: () => void = () => {};
+  onEndShown: (id: string) => void = () => {};
+  onWithdraw: () => void = () => {};
+  visitBegan(_v: { id: string; who: string; from: string }): void {}
+  moved(_i: string, _a: number, _b: number): void {}
+  visitEnded(_i: string): void {
+    this.restoreScreen();
+  }
+  setNotice(_t: string | null): void {}
   readonly #keyboard: ReadStream | null;
   readonly #queue: ScreenQueue;
   readonly #filter: ScreenFilter;
@@ -102,7 +110,8 @@ export class Console {
   }
 
   /** Output of the daemon, as it came. False when no more is wanted for now: see `onRoom`. */
-  show(bytes: Uint8Array): boolean {
+  show(id: string | Uint8Array, more?: Uint8Array): boolean {
+    const bytes = more ?? (id as Uint8Array);
     this.#queue.show(bytes);
     if (!this.#queue.isFull) return true;
     if (this.#queue.isStalled) this.#cut();

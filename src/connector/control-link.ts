@@ -1,14 +1,19 @@
 /**
- * The connector's end of the control connection (docs/PROTOCOL.md, sections 3 to 5).
+ * The connector's end of the control connection (docs/PROTOCOL.md, sections 3 to 5 and 8).
  *
- *   hello ->  <- challenge  confirm ->  <- accepted        then frames as in HANDLERS
+ *   hello ->   <- challenge   confirm ->         <- accepted (enrolled)     `enter`: by password
+ *   resume ->  <- relayProof  connectorProof ->  <- resumed                 `comeBack`: by key
  *
- * Owns the password exchange and notices a relay that fell silent. `enter` resolves once the relay has proved that it
- * knows the password too; then visits are reported to the host. After a failed confirmation nothing is tried again:
- * a second try with the same password would give whoever sits between a second guess. For the same reason whatever
- * comes after `confirm` and is not that proof (a refusal for another reason, a lost connection) ends as a wrong
- * password, and never with the advice to try once more.
+ * then frames as in HANDLERS. Owns the exchange and notices a relay that fell silent. `enter` resolves once the relay
+ * has proved that it knows the password too; then visits are reported to the host. After a failed confirmation nothing
+ * is tried again: a second try with the same password would give whoever sits between a second guess. For the same
+ * reason whatever comes after `confirm` and is not that proof (a refusal for another reason, a lost connection) ends as
+ * a wrong password, and never with the advice to try once more.
+ *
+ * On the way back it is the relay that proves itself first. Until it has, nothing that comes is more than a failed
+ * dial: whoever sits on the way could otherwise end a standing connector with one forged refusal.
  */
+import type { KeyObject } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Cancel, Clock } from '../base/clock.ts';
 import { errorText } from '../base/errors.ts';
@@ -20,6 +25,8 @@ import {
   decodeRelayCard,
   encodeConnectorCard,
   encodeFrame,
+  FEATURE,
+  PROTOCOL_VERSION,
   REFUSED,
   type ConnectorCard,
   type Frame,
@@ -27,18 +34,43 @@ import {
   type FrameName,
   type RelayCard,
 } from '../wire/frames.ts';
+import { isSignedByRelay, resumedDataKey, signAsConnector } from '../wire/key-auth.ts';
 import { outcomeCode, outcomeOfCode, type Outcome } from '../wire/outcomes.ts';
 import { WireError } from '../wire/wire-error.ts';
 import type { Secured } from './dial.ts';
 import { Ended } from './ending.ts';
 
+/** What is known once the relay has let the connector in. */
 export interface Accepted {
-  readonly session: string;
   readonly idleMs: number;
   readonly lifetimeMs: number;
   readonly relay: RelayCard;
   /** Opens this connector's data connections. */
   readonly dataKey: Uint8Array;
+  /** Of a connector that stays. */
+  readonly standing: Standing | null;
+}
+
+export interface Standing {
+  /** Its id at the relay. */
+  readonly connector: string;
+  /** How long it may come back; 0 not at all. */
+  readonly goodForS: number;
+  /** The relay's calendar, in seconds since 1970. */
+  readonly clockS: number;
+}
+
+/** By what a standing connector and its relay know each other again. In memory only. */
+export interface StandingKey {
+  readonly privateKey: KeyObject;
+  /** The relay's, DER of a SubjectPublicKeyInfo, as it was told when the password was proved. */
+  readonly relayKey: Uint8Array;
+}
+
+export interface Entered extends Accepted {
+  readonly session: string;
+  /** Of `enrolled`. */
+  readonly relayKey: Uint8Array | null;
 }
 
 /** What the relay orders, once `enter` has resolved. */
@@ -47,16 +79,22 @@ export interface ControlHost {
   visitCancelled(visit: string): void;
   dataWanted(order: FrameFields<'openData'>): void;
   warned(warning: FrameFields<'warning'>): void;
+  /** One visit is over, the connector stays; null for an outcome that this version does not know. */
+  visitOver(visit: string, outcome: Outcome | null): void;
   /** The relay ended the session: null for an outcome that this version does not know. */
   sessionOver(outcome: Outcome | null): void;
   /** The connection is gone. */
   relayLost(why: string): void;
+  /** A step of the protocol, for `-verbose`. */
+  detail(text: string): void;
 }
 
 /** A relay that does not answer an exchange is no relay. */
 const EXCHANGE_DEADLINE_MS = 20_000;
-/** The relay pings every 15 s; three missed pings mean that it is gone. */
-const SILENCE_MAX_MS = 45_000;
+/** The relay pings every 15 s: after two that are missing, and some time on the way, it is gone. */
+const SILENCE_MAX_MS = 40_000;
+/** Steps that come so often, and say so little, that they would hide the others. */
+const UNTOLD: readonly FrameName[] = ['ping', 'pong'];
 
 const REFUSALS: Readonly<Record<number, () => Ended>> = {
   [REFUSED.password]: () => wrongPassword(),
@@ -65,7 +103,15 @@ const REFUSALS: Readonly<Record<number, () => Ended>> = {
   [REFUSED.busy]: () => new Ended('relayBusy', 'The relay is too busy; start tndconnect again in a minute.'),
 };
 
-type Stage = 'challenge' | 'accepted' | 'open' | 'closed';
+const NEW_PASSWORD = 'ask the engineer for a new password and start again.';
+/** From a relay that has proved itself. */
+const KEY_REFUSALS: Readonly<Record<number, string>> = {
+  [REFUSED.keyUnknown]: `The relay does not know this connector any more; ${NEW_PASSWORD}`,
+  [REFUSED.keyRevoked]: `The relay's operator has revoked this connector; ${NEW_PASSWORD}`,
+  [REFUSED.keyExpired]: `The time for which this connector was admitted is over; ${NEW_PASSWORD}`,
+};
+
+type Stage = 'challenge' | 'accepted' | 'enrolled' | 'proof' | 'resumed' | 'open' | 'closed';
 type Handlers = {
   readonly [N in FrameName]?: (link: ControlLink, frame: Extract<Frame, { name: N }>) => void;
 };
@@ -79,12 +125,22 @@ const HANDLERS: Readonly<Record<Stage, Handlers>> = {
     accepted: (link, frame) => link.onAccepted(frame),
     refused: (link, frame) => link.onRefused(frame),
   },
+  enrolled: { enrolled: (link, frame) => link.onEnrolled(frame) },
+  proof: {
+    relayProof: (link, frame) => link.onRelayProof(frame),
+    refused: (link, frame) => link.onRefused(frame),
+  },
+  resumed: {
+    resumed: (link, frame) => link.onResumed(frame),
+    refused: (link, { reason }) => link.onKeyRefused(reason),
+  },
   open: {
     ping: (link, { token }) => link.send('pong', { token }),
     visitRequest: (link, request) => link.host.visitRequested(request),
     visitCancel: (link, { visit }) => link.host.visitCancelled(visit),
     openData: (link, order) => link.onOpenData(order),
     warning: (link, warning) => link.host.warned(warning),
+    visitOver: (link, { visit, outcome }) => link.host.visitOver(visit, outcomeOfCode(outcome)),
     bye: (link, { outcome }) => link.onBye(outcome),
   },
   closed: {},
@@ -95,48 +151,51 @@ export class ControlLink implements LegSink {
   readonly #clock: Clock;
   readonly #secured: Secured;
   readonly #card: Uint8Array;
-  readonly #exchange: CpaceExchange;
+  readonly #stays: boolean;
   readonly #decoder = new FrameDecoder();
   #stage: Stage = 'challenge';
+  #exchange: CpaceExchange | null = null;
+  #key: StandingKey | null = null;
   #expectedTag: Uint8Array = new Uint8Array(0);
   #dataKey: Uint8Array = new Uint8Array(0);
   #relay: RelayCard | null = null;
-  #settle: { resolve(accepted: Accepted): void; reject(error: Error): void } | null = null;
+  #accepted: FrameFields<'accepted'> | null = null;
+  #settle: { resolve(entered: Entered): void; reject(error: Error): void } | null = null;
   #cancelDeadline: Cancel = () => {};
 
-  /** `prs` is wiped by the caller once `enter` has settled. */
-  constructor(host: ControlHost, clock: Clock, secured: Secured, card: ConnectorCard, prs: Uint8Array) {
+  constructor(host: ControlHost, clock: Clock, secured: Secured, card: ConnectorCard) {
     this.host = host;
     this.#clock = clock;
     this.#secured = secured;
     this.#card = encodeConnectorCard(card);
+    this.#stays = (card.features & FEATURE.standing) !== 0;
+  }
+
+  /** Proves the password. `prs` is wiped by the caller once this has settled. Rejects with Ended. */
+  enter(prs: Uint8Array): Promise<Entered> {
     this.#exchange = startCpace({
       role: 'initiator',
       prs,
       ci: CPACE_CI,
-      sid: secured.exporter,
+      sid: this.#secured.exporter,
       ad: this.#card,
     });
+    this.#begin('challenge');
+    this.send('hello', { share: this.#exchange.share, card: this.#card });
+    return this.#settled();
   }
 
-  /** Runs the exchange. Rejects with Ended. */
-  enter(): Promise<Accepted> {
-    const { leg } = this.#secured;
-    leg.sink = this;
-    leg.resume();
-    this.#cancelDeadline = this.#clock.after(EXCHANGE_DEADLINE_MS, () =>
-      this.#failEntry(
-        new Ended('notARelay', 'The relay accepts connections but does not answer; ask the engineer.'),
-      ),
-    );
-    this.send('hello', { share: this.#exchange.share, card: this.#card });
-    return new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
-    });
+  /** Proves the key. Rejects with Ended: `keyRefused` when the relay itself says that the key is good no more. */
+  comeBack(key: StandingKey): Promise<Accepted> {
+    this.#key = key;
+    this.#begin('proof');
+    this.send('resume', { version: PROTOCOL_VERSION });
+    return this.#settled();
   }
 
   send<N extends FrameName>(name: N, fields: FrameFields<N>): void {
     if (this.#stage === 'closed') return;
+    if (!UNTOLD.includes(name)) this.host.detail(`Sent to the relay: ${name}.`);
     // A relay that does not take its answers is not read either, or they would pile up.
     if (!this.#secured.leg.write(encodeFrame(name, fields))) this.#secured.leg.pause();
   }
@@ -194,7 +253,7 @@ export class ControlLink implements LegSink {
   }
 
   onChallenge({ share, card }: FrameFields<'challenge'>): void {
-    const keys = this.#exchange.finish(share, card);
+    const keys = this.#exchange!.finish(share, card);
     this.#relay = decodeRelayCard(card);
     this.#expectedTag = Uint8Array.from(keys.peerTag);
     this.#dataKey = deriveDataKey(keys.isk);
@@ -203,12 +262,41 @@ export class ControlLink implements LegSink {
     this.#stage = 'accepted';
   }
 
-  onAccepted({ tag, session, idleMs, lifetimeMs }: FrameFields<'accepted'>): void {
-    if (!tagsEqual(tag, this.#expectedTag)) return this.#fail(wrongPassword());
-    this.#stage = 'open';
-    this.#watchSilence();
-    this.#settle!.resolve({ session, idleMs, lifetimeMs, relay: this.#relay!, dataKey: this.#dataKey });
-    this.#settle = null;
+  onAccepted(accepted: FrameFields<'accepted'>): void {
+    if (!tagsEqual(accepted.tag, this.#expectedTag)) return this.#fail(wrongPassword());
+    this.#accepted = accepted;
+    if (this.#stays) this.#stage = 'enrolled';
+    else this.#open({ ...accepted, standing: null, relayKey: null });
+  }
+
+  onEnrolled({ relayKey, ...standing }: FrameFields<'enrolled'>): void {
+    this.#open({ ...this.#accepted!, standing, relayKey });
+  }
+
+  /** Nothing of this machine is told before. */
+  onRelayProof({ card, signature }: FrameFields<'relayProof'>): void {
+    const { privateKey, relayKey } = this.#key!;
+    const { exporter } = this.#secured;
+    if (!isSignedByRelay(signature, relayKey, exporter, card)) return this.#fail(anotherRelay());
+    this.#relay = decodeRelayCard(card);
+    this.#stage = 'resumed';
+    const proof = signAsConnector(privateKey, exporter, this.#card, card);
+    this.send('connectorProof', { card: this.#card, signature: proof });
+  }
+
+  onResumed({ idleMs, lifetimeMs, ...standing }: FrameFields<'resumed'>): void {
+    this.#dataKey = resumedDataKey(this.#secured.resumptionSecret());
+    this.#open({ session: '', idleMs, lifetimeMs, standing, relayKey: null });
+  }
+
+  onKeyRefused(reason: number): void {
+    const text = KEY_REFUSALS[reason];
+    if (text !== undefined) return this.#fail(new Ended('keyRefused', text));
+    const why =
+      reason === REFUSED.keyInUse
+        ? 'Another tndconnect with the same key is connected to the relay; is a copy of this machine running?'
+        : `The relay does not let this connector back in now (reason ${reason}).`;
+    this.#fail(new Ended('relayLost', why));
   }
 
   onRefused({ reason }: FrameFields<'refused'>): void {
@@ -235,7 +323,33 @@ export class ControlLink implements LegSink {
       ((link: ControlLink, frame: Frame) => void) | undefined;
     if (!handler) throw new WireError('unexpected-frame', `${frame.name} in stage ${this.#stage}`);
     if (this.#stage === 'open') this.#watchSilence();
+    if (!UNTOLD.includes(frame.name)) this.host.detail(`Received from the relay: ${frame.name}.`);
     handler(this, frame);
+  }
+
+  #begin(stage: Stage): void {
+    const { leg } = this.#secured;
+    this.#stage = stage;
+    leg.sink = this;
+    leg.resume();
+    this.#cancelDeadline = this.#clock.after(EXCHANGE_DEADLINE_MS, () =>
+      this.#failEntry(
+        new Ended('notARelay', 'The relay accepts connections but does not answer; ask the engineer.'),
+      ),
+    );
+  }
+
+  #settled(): Promise<Entered> {
+    return new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+  }
+
+  #open(known: Omit<Entered, 'relay' | 'dataKey'>): void {
+    this.#stage = 'open';
+    this.#watchSilence();
+    this.#settle!.resolve({ ...known, relay: this.#relay!, dataKey: this.#dataKey });
+    this.#settle = null;
   }
 
   #watchSilence(): void {
@@ -246,7 +360,9 @@ export class ControlLink implements LegSink {
   #lost(why: string): void {
     if (this.#stage === 'closed') return;
     if (this.#settle) {
-      const text = `The connection to the relay broke off (${why}); try again.`;
+      // Later the password is used, or was never in it.
+      const advice = this.#stage === 'challenge' ? '; try again.' : '.';
+      const text = `The connection to the relay broke off (${why})${advice}`;
       return this.#failEntry(new Ended('relayLost', text));
     }
     this.destroy();
@@ -263,6 +379,15 @@ export class ControlLink implements LegSink {
     this.destroy();
     settle?.reject(error);
   }
+}
+
+function anotherRelay(): Ended {
+  return new Ended(
+    'relayLost',
+    'What answers is not the relay that this connector was admitted to: the relay was set up anew, or somebody is ' +
+      'between you and it. If it was set up anew, ' +
+      NEW_PASSWORD,
+  );
 }
 
 function wrongPassword(): Ended {

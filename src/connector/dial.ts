@@ -4,6 +4,7 @@
  * The relay's certificate is not checked here: the password exchange is bound to this very TLS connection by its
  * exporter, so whoever sits between fails there (docs/PROTOCOL.md, section 4).
  */
+import { createHash } from 'node:crypto';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { HostPort } from '../base/address.ts';
@@ -12,8 +13,10 @@ import type { Cancel, Clock } from '../base/clock.ts';
 import { errorCode, errorText } from '../base/errors.ts';
 import { SocketLeg } from '../stream/socket-leg.ts';
 import type { UrgentData } from '../stream/urgent.ts';
+import { visibleText } from '../base/text.ts';
 import { EXPORTER_BYTES, EXPORTER_LABEL } from '../wire/data-auth.ts';
 import { ALPN } from '../wire/frames.ts';
+import { RESUMPTION_LABEL } from '../wire/key-auth.ts';
 import { Ended } from './ending.ts';
 
 /** To connect, and again for the TLS handshake. */
@@ -24,6 +27,8 @@ const ADDRESS_ATTEMPT_MS = 3_000;
 export interface Secured {
   readonly leg: SocketLeg;
   readonly exporter: Uint8Array;
+  /** What K_data is made of when a key was proved on this connection and no password. */
+  resumptionSecret(): Uint8Array;
   readonly localAddress: string;
   /** The address and port that were reached, for further connections to the same relay. */
   readonly reached: HostPort;
@@ -39,11 +44,12 @@ class AnsweredInPlainText extends Error {}
 export interface DialSurroundings {
   readonly clock: Clock;
   readonly stop: AbortSignal;
+  /** A step, for `-verbose`: with which address, how long. */
+  detail(text: string): void;
 }
 
 export interface RelayDialSurroundings extends DialSurroundings {
   readonly hostsFile: string;
-  detail(text: string): void;
 }
 
 /**
@@ -61,7 +67,17 @@ export function dialTcp(
       autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
     });
     let slow = isIP(host) === 0 ? 'EAI_AGAIN' : 'ETIMEDOUT';
-    socket.once('lookup', () => (slow = 'ETIMEDOUT'));
+    const took = stopwatch(surroundings.clock);
+    socket.on('lookup', (_error, address) => {
+      slow = 'ETIMEDOUT';
+      if (address && isIP(host) === 0) surroundings.detail(`${host} has the address ${address} (${took()}).`);
+    });
+    socket.on('connectionAttemptFailed', (address, attempted, _family, error) =>
+      surroundings.detail(
+        `No TCP connection to ${hostPortText({ host: address, port: attempted })}: ` +
+          `${errorCode(error) || errorText(error)} (${took()}).`,
+      ),
+    );
     const cancel = limit(socket, surroundings, () => slow);
     socket.once('error', (error) => {
       cancel();
@@ -71,7 +87,8 @@ export function dialTcp(
       cancel();
       urgent?.keep(socket);
       socket.pause();
-      socket.removeAllListeners('error');
+      for (const event of ['error', 'lookup', 'connectionAttemptFailed']) socket.removeAllListeners(event);
+      surroundings.detail(`TCP connection ${endsOf(socket)} stands (${took()}).`);
       resolve(socket);
     });
   });
@@ -95,16 +112,21 @@ async function dialOnce(address: HostPort, surroundings: RelayDialSurroundings):
   const socket = await dialTcp(address, surroundings, null).catch((error: unknown) => {
     throw relayUnreachable(address, error, surroundings.hostsFile);
   });
+  const took = stopwatch(surroundings.clock);
   const { secured, leg } = await secure(socket, address.host, surroundings);
+  surroundings.detail(`TLS stands: ${tlsText(secured)} (${took()}).`);
   // What came with the end of the handshake may have broken the connection already.
   if (secured.destroyed) throw notARelay(address, 'it broke off the connection');
   if (secured.getProtocol() !== 'TLSv1.3' || secured.alpnProtocol !== ALPN) {
     secured.destroy();
     throw notARelay(address, 'it does not speak secure-telnet/1');
   }
+  const exported = (label: string): Buffer =>
+    secured.exportKeyingMaterial(EXPORTER_BYTES, label, Buffer.alloc(0));
   return {
     leg,
-    exporter: secured.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0)),
+    exporter: exported(EXPORTER_LABEL),
+    resumptionSecret: () => exported(RESUMPTION_LABEL),
     localAddress: plainAddress(secured.localAddress ?? ''),
     // As the system has it: a link-local address means nothing without its zone.
     reached: { host: secured.remoteAddress ?? address.host, port: address.port },
@@ -140,6 +162,31 @@ function secure(
       resolve({ secured, leg: new SocketLeg(secured) });
     });
   });
+}
+
+/** Protocol, cipher, and which certificate: the number is that of the relay, as the log shows it everywhere. */
+function tlsText(secured: TLSSocket): string {
+  const certificate = secured.getPeerX509Certificate();
+  const cipher = `${secured.getProtocol()}, ${secured.getCipher().name}`;
+  if (!certificate) return `${cipher}, no certificate`;
+  const spki = certificate.publicKey.export({ type: 'spki', format: 'der' });
+  const relayId = createHash('sha256').update(spki).digest('hex').slice(0, 32);
+  const subject = visibleText(certificate.subject ?? '', { maxLength: 100 });
+  return `${cipher}, certificate ${subject} of key ${relayId}, valid until ${certificate.validTo}`;
+}
+
+function endsOf(socket: Socket): string {
+  const local = hostPortText({ host: plainAddress(socket.localAddress ?? ''), port: socket.localPort ?? 0 });
+  const remote = hostPortText({
+    host: plainAddress(socket.remoteAddress ?? ''),
+    port: socket.remotePort ?? 0,
+  });
+  return `from ${local} to ${remote}`;
+}
+
+function stopwatch(clock: Clock): () => string {
+  const startMs = clock.now();
+  return () => `${Math.round(clock.now() - startMs)} ms`;
 }
 
 /** OpenSSL's own word for it, where the whole text is a dump of its error queue. */

@@ -22,6 +22,7 @@ export const ENDING_STATUS = {
   relayLost: 26,
   logFailed: 27,
   relayBusy: 28,
+  keyRefused: 29,
 } as const;
 
 /** Carries an ending from where it was found to where the program ends. */

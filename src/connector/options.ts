@@ -3,12 +3,22 @@
  */
 import { parseHostPort, type HostPort } from '../base/address.ts';
 import { OperatorError } from '../base/errors.ts';
-import { helpText, parseOptions, type Options, type OptionStyle, type OptionTable } from '../base/options.ts';
+import {
+  helpText,
+  parseDurationMs,
+  parseOptions,
+  type Options,
+  type OptionStyle,
+  type OptionTable,
+} from '../base/options.ts';
 
 export const STYLE: OptionStyle = { dashes: '-', hint: 'run `tndconnect -help`' };
 
 const DAEMON_PORT = 23;
 const DAY_MS = 86_400_000;
+const UNTIL_MS_MIN = 1_000;
+/** Longer than a week is `-consent auto` without an end. */
+const UNTIL_MS_MAX = 7 * DAY_MS;
 
 export const CONNECTOR_OPTIONS = {
   host: {
@@ -52,10 +62,19 @@ export const CONNECTOR_OPTIONS = {
     choices: ['ask', 'auto'],
     default: 'ask',
   },
+  until: {
+    kind: 'text',
+    value: 'HH:MM|TIME',
+    help: 'with -consent auto: only until this hour, or for this long; then ask (default: until you take it back)',
+  },
+  persist: {
+    kind: 'flag',
+    help: 'stay after a visit, serve several at once, and come back when the connection is lost',
+  },
   wait: {
     kind: 'durationMs',
     value: 'TIME',
-    help: 'end when no visit began after this',
+    help: 'end when no visit began after this (without -persist)',
     default: 1_800_000,
     min: 1_000,
     max: DAY_MS,
@@ -63,8 +82,12 @@ export const CONNECTOR_OPTIONS = {
   help: { kind: 'flag', help: 'show this text; so does /?' },
 } as const satisfies OptionTable;
 
-export type ConnectorOptions = Omit<Options<typeof CONNECTOR_OPTIONS>, 'target'> & {
+/** When consent that is given ahead ends: at an hour of the customer's clock, or after a time. */
+export type Until = { readonly hour: number; readonly minute: number } | { readonly afterMs: number };
+
+export type ConnectorOptions = Omit<Options<typeof CONNECTOR_OPTIONS>, 'target' | 'until'> & {
   readonly target: HostPort;
+  readonly until: Until | null;
   /** As typed. */
   readonly targetText: string;
 };
@@ -89,7 +112,30 @@ export function parseConnectorOptions(argv: readonly string[]): ConnectorOptions
   if (!target || target.port === 0) {
     throw new OperatorError('-target takes HOST or HOST:PORT, such as localhost or 192.168.1.5:2323');
   }
-  return { ...options, target, targetText: options.target };
+  if (options.until !== null && options.consent !== 'auto')
+    throw new OperatorError('-until goes with -consent auto: without it you are asked before each visit');
+  const until = options.until === null ? null : parseUntil(options.until);
+  return { ...options, target, targetText: options.target, until };
+}
+
+/** The end of consent given ahead, on the calendar: the next time that it is this hour, or so long from now. */
+export function untilWallMs(until: Until | null, nowWallMs: number): number | null {
+  if (until === null) return null;
+  if ('afterMs' in until) return nowWallMs + until.afterMs;
+  const end = new Date(nowWallMs);
+  end.setHours(until.hour, until.minute, 0, 0);
+  if (end.getTime() <= nowWallMs) end.setDate(end.getDate() + 1);
+  return end.getTime();
+}
+
+function parseUntil(text: string): Until {
+  const [, hour, minute] = /^([01]?\d|2[0-3]):([0-5]\d)$/.exec(text) ?? [];
+  if (hour !== undefined) return { hour: Number(hour), minute: Number(minute) };
+  // A bare number could be an hour or seconds.
+  const afterMs = /[a-z]$/.test(text) ? parseDurationMs(text) : null;
+  if (afterMs === null || afterMs < UNTIL_MS_MIN || afterMs > UNTIL_MS_MAX)
+    throw new OperatorError('-until takes an hour such as 18:00, or a time such as 2h, from 1s to 168h');
+  return { afterMs };
 }
 
 export function helpConnector(): string {

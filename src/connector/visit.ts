@@ -25,9 +25,13 @@ export interface VisitHost extends RelayDialSurroundings {
   readonly urgent: UrgentData;
   readonly target: HostPort;
   readonly dataKey: Uint8Array;
+  /** The engineer is joined to the daemon. */
+  began(visit: string): void;
   /** Output of the daemon, without telnet commands. False when no more can be shown until `Visit.goOn`. */
-  shown(bytes: Uint8Array): boolean;
-  event(text: string): void;
+  shown(visit: string, bytes: Uint8Array): boolean;
+  /** Bytes that came from either side. */
+  moved(visit: string, fromEngineerBytes: number, fromDaemonBytes: number): void;
+  event(visit: string, text: string): void;
   /** Told to the relay: `reason` of VISIT_FAILED. */
   failed(visit: string, reason: number): void;
   /** Both directions are over. */
@@ -108,7 +112,7 @@ export class Visit {
       return this.#isOver ? null : dialled;
     } catch (error) {
       if (this.#isOver) return null;
-      this.#host.event(`${what} (${errorCode(error) || errorText(error)}).`);
+      this.#host.event(this.id, `${what} (${errorCode(error) || errorText(error)}).`);
       this.end('now');
       this.#host.failed(this.id, reason);
       return null;
@@ -169,14 +173,15 @@ export class Visit {
 
   #join(relay: Leg, daemon: Leg, early: Buffer): void {
     const splice = new Splice(relay, daemon, {
-      moved: () => {},
+      moved: (side, { length }) =>
+        this.#host.moved(this.id, side === 'near' ? length : 0, side === 'far' ? length : 0),
       ended: (side) => this.#ended(splice, side),
       closed: (side, error) => this.#closed(side, error),
     });
     const typed = new OptionRefusal({ answer: (bytes) => splice.answer('near', bytes) });
     const output = new OptionRefusal({
       shown: (bytes) => {
-        if (!this.#host.shown(bytes)) splice.hold('far');
+        if (!this.#host.shown(this.id, bytes)) splice.hold('far');
       },
       answer: (bytes) => splice.answer('far', bytes),
     });
@@ -185,7 +190,7 @@ export class Visit {
       fromNear: (chunk) => splice.send('far', typed.push(chunk)),
       fromFar: (chunk) => splice.send('near', output.push(chunk)),
     };
-    this.#host.event('The engineer is connected to the telnet daemon. Ctrl+C ends the visit.');
+    this.#host.began(this.id);
     if (early.length > 0) splice.filter.fromNear(early);
     splice.start();
   }

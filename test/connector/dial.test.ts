@@ -15,7 +15,11 @@ for (const [what, host, code] of [
 ] as const) {
   t.test(what, async (t) => {
     const clock = new FakeClock();
-    const dial = dialTcp({ host, port: 9 }, { clock, stop: new AbortController().signal }, null);
+    const dial = dialTcp(
+      { host, port: 9 },
+      { clock, stop: new AbortController().signal, detail: () => {} },
+      null,
+    );
     // No turn of the loop has passed, so nothing has been looked up or reached yet.
     clock.advance(DEADLINE_MS);
     await t.rejects(dial, { code });
@@ -25,7 +29,11 @@ for (const [what, host, code] of [
 
 t.test('what is dialled after the stop is given up at once', async (t) => {
   const clock = new FakeClock();
-  const dial = dialTcp({ host: '127.0.0.1', port: 9 }, { clock, stop: AbortSignal.abort() }, null);
+  const dial = dialTcp(
+    { host: '127.0.0.1', port: 9 },
+    { clock, stop: AbortSignal.abort(), detail: () => {} },
+    null,
+  );
   await t.rejects(dial, { code: 'ECANCELED' });
   t.equal(clock.armed, 0);
 });

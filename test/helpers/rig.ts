@@ -9,7 +9,6 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { createSecureContext } from 'node:tls';
 import type { Test } from 'tap';
 import type { HostPort } from '../../src/base/address.ts';
 import { systemClock, type Clock } from '../../src/base/clock.ts';
@@ -30,6 +29,7 @@ export interface RigSettings {
   readonly limits?: Partial<SessionLimits>;
   readonly greetAfterMs?: number;
   readonly telnetFrom?: readonly string[];
+  readonly connectorExpiryMs?: number;
   /** The relay's, and that of the connectors that run here. */
   readonly clock?: Clock;
 }
@@ -112,15 +112,14 @@ export async function startRig(t: Test, settings: RigSettings = {}): Promise<Rig
   const identity = await loadIdentity(state, clock.wallNow());
   const relaySettings: RelaySettings = {
     relayName: 'relay.test',
-    relayId: identity.relayId,
     software: 'relayapp/test',
     telnetFrom: settings.telnetFrom ?? ['127.0.0.0/8'],
     greetAfterMs: settings.greetAfterMs ?? 100,
+    connectorExpiryMs: settings.connectorExpiryMs ?? 3_600_000,
     limits: { ...DEADLINE_LIMITS, sessionsMax: 1_024, ...settings.limits },
   };
-  const secureContext = createSecureContext({ key: identity.keyPem, cert: identity.certificatePem });
   const urgent = await loadUrgentData(process.platform);
-  const relay = new Relay(relaySettings, { clock, log, urgent, state, secureContext });
+  const relay = new Relay(relaySettings, { clock, log, urgent, state, identity });
   const server = await listen({ host: '127.0.0.1', port: 0 });
   relay.serve(server);
   t.teardown(() => relay.stop());

@@ -162,7 +162,11 @@ async function listening(t: Test): Promise<{ server: Server; accepted: Promise<S
 }
 
 function dial(server: Server, how: UrgentData | null): Promise<Socket> {
-  return dialTcp(addressOf(server), { clock: systemClock, stop: new AbortController().signal }, how);
+  return dialTcp(
+    addressOf(server),
+    { clock: systemClock, stop: new AbortController().signal, detail: () => {} },
+    how,
+  );
 }
 
 function telnetOf(bytes: Uint8Array): string[] {
