@@ -1,5 +1,5 @@
 import t from 'tap';
-import { helpConnector, parseConnectorOptions } from '../../src/connector/options.ts';
+import { helpConnector, parseConnectorOptions, untilWallMs } from '../../src/connector/options.ts';
 
 t.test("the original's command line", async (t) => {
   const line = '-host relayservername -password cisco -file connect.log -port 80 -verbose -noecho';
@@ -67,4 +67,27 @@ t.test('a relay with its port in the wrong place, and stray words', async (t) =>
     () => parseConnectorOptions(['-host', 'h', '-password', 'p', 'extra']),
     /argument 5 is neither an option nor its value \(one with spaces needs quotes\)/,
   );
+});
+
+t.test('-until takes an hour or a time, and only beside -consent auto', async (t) => {
+  const parse = (...more: string[]) =>
+    parseConnectorOptions(['-host', 'h', '-password', 'p', ...more])!.until;
+  const auto = ['-consent', 'auto', '-until'];
+  t.equal(parse(), null);
+  t.same(parse(...auto, '18:00'), { hour: 18, minute: 0 });
+  t.same(parse(...auto, '7:05'), { hour: 7, minute: 5 });
+  t.same(parse(...auto, '2h'), { afterMs: 7_200_000 });
+  t.throws(() => parse('-until', '18:00'), /-until goes with -consent auto/);
+  for (const wrong of ['24:00', '18:60', '18', '18:0', 'noon', '0s', '169h', '', '1:2:3'])
+    t.throws(() => parse(...auto, wrong), /-until takes an hour such as 18:00, or a time such as 2h/, wrong);
+});
+
+t.test('the hour of -until is the next one of this machine, tomorrow if it has passed today', async (t) => {
+  const at = (...fields: [number, number, number, number, number]) => new Date(...fields).getTime();
+  const now = at(2026, 10, 27, 17, 30);
+  t.equal(untilWallMs({ hour: 18, minute: 0 }, now), at(2026, 10, 27, 18, 0));
+  t.equal(untilWallMs({ hour: 17, minute: 30 }, now), at(2026, 10, 28, 17, 30), 'now is over');
+  t.equal(untilWallMs({ hour: 0, minute: 0 }, at(2026, 11, 31, 23, 59)), at(2027, 0, 1, 0, 0));
+  t.equal(untilWallMs({ afterMs: 5 }, now), now + 5);
+  t.equal(untilWallMs(null, now), null);
 });

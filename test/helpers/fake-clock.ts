@@ -12,7 +12,7 @@ interface Entry {
 
 export class FakeClock implements Clock {
   #nowMs = 0;
-  readonly #epochMs = 1_700_000_000_000;
+  #epochMs = 1_700_000_000_000;
   readonly #entries = new Set<Entry>();
 
   now(): number {
@@ -45,6 +45,11 @@ export class FakeClock implements Clock {
       next.action();
     }
     this.#nowMs = endMs;
+  }
+
+  /** Sets the calendar, as people and machines that slept do; no timer moves. */
+  jumpWall(ms: number): void {
+    this.#epochMs += ms;
   }
 
   #add(entry: Entry): Cancel {
