@@ -262,7 +262,7 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
   #termsOf(connector: StandingConnector): StandingTerms {
     return {
       connector: connector.id,
-      goodForS: Math.floor(this.#connectors.goodForMs(connector) / 1_000),
+      goodForS: Math.ceil(this.#connectors.goodForMs(connector) / 1_000),
       clockS: Math.floor(this.#clock.wallNow() / 1_000),
     };
   }

@@ -196,8 +196,12 @@ export function cardOf(nameplate: string): ConnectorCard {
 }
 
 /** The exchange up to the keys: `hello` is sent and the challenge taken. The keys are the password's if the relay has it. */
-export async function sayHello(peer: FramePeer, { nameplate, prs }: Secret): Promise<CpaceKeys> {
-  const card = encodeConnectorCard(cardOf(nameplate));
+export async function sayHello(
+  peer: FramePeer,
+  { nameplate, prs }: Secret,
+  more: Partial<ConnectorCard> = {},
+): Promise<CpaceKeys> {
+  const card = encodeConnectorCard({ ...cardOf(nameplate), ...more });
   const exchange = startCpace({ role: 'initiator', prs, ci: CPACE_CI, sid: peer.exporter, ad: card });
   peer.send('hello', { share: exchange.share, card });
   const challenge = await peer.expect('challenge');
@@ -208,8 +212,9 @@ export async function sayHello(peer: FramePeer, { nameplate, prs }: Secret): Pro
 export async function proveWith(
   peer: FramePeer,
   secret: Secret,
+  more: Partial<ConnectorCard> = {},
 ): Promise<{ answer: Frame | null; dataKey: Uint8Array }> {
-  const keys = await sayHello(peer, secret);
+  const keys = await sayHello(peer, secret, more);
   peer.send('confirm', { tag: Uint8Array.from(keys.ownTag) });
   return { answer: await peer.next(), dataKey: deriveDataKey(keys.isk) };
 }

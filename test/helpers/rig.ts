@@ -30,6 +30,8 @@ export interface RigSettings {
   readonly greetAfterMs?: number;
   readonly telnetFrom?: readonly string[];
   readonly connectorExpiryMs?: number;
+  /** That of a relay that was stopped. */
+  readonly state?: StateDirectory;
   /** The relay's, and that of the connectors that run here. */
   readonly clock?: Clock;
 }
@@ -106,7 +108,8 @@ export class Rig {
 /** A relay on port 0 with a state directory of its own; stopped in teardown. */
 export async function startRig(t: Test, settings: RigSettings = {}): Promise<Rig> {
   const clock = settings.clock ?? systemClock;
-  const state = locateState(temporaryFolder(t), { env: {}, homeDirectory: '/', isRoot: false });
+  const state =
+    settings.state ?? locateState(temporaryFolder(t), { env: {}, homeDirectory: '/', isRoot: false });
   const lines: string[] = [];
   const log = new Log(clock, (line) => lines.push(line), 'debug');
   const identity = await loadIdentity(state, clock.wallNow());
