@@ -1,15 +1,16 @@
 /**
  * Engineers' accounts: names, roles and scrypt hashes in one file of the state directory.
  *
- * Held in memory, written whole (temporary file, fsync, rename) at each change, so a crash leaves the old or the
- * new file. A check takes the same work whether the name exists or not. Names that could be taken for a session id
- * or an address are refused, because all of them are typed at the same prompt.
+ * Held in memory and written whole at each change. A check takes the same work whether the name exists or not.
+ * Names that could be taken for a session id or an address are refused, because all of them are typed at the same
+ * prompt.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { errorCode, errorText, OperatorError } from '../base/errors.ts';
 import { ACCOUNTS_MAX, NAME_CHARACTERS_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN } from './limits.ts';
 import { MANAGEMENT, type Stretcher, type StretchParameters } from './stretching.ts';
+import { writeWhole } from './whole-file.ts';
 
 export const ROLES = ['engineer', 'observer', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
@@ -125,7 +126,7 @@ export class Accounts {
   }
 
   #save(accounts: ReadonlyMap<string, StoredAccount>): void {
-    writeWhole(this.#file, `${JSON.stringify([...accounts.values()], null, 2)}\n`);
+    writeWhole(this.#file, `${JSON.stringify([...accounts.values()], null, 2)}\n`, 'accounts file');
     this.#accounts = accounts;
   }
 }
@@ -174,20 +175,4 @@ function isStoredAccount(value: unknown): value is StoredAccount {
     Buffer.from(hash, 'base64').length === HASH_BYTES &&
     [scrypt?.N, scrypt?.r, scrypt?.p].every(Number.isSafeInteger)
   );
-}
-
-function writeWhole(file: string, text: string): void {
-  const temporary = `${file}.new`;
-  try {
-    // Flushed before it is renamed: else a crash could leave the new name with nothing in it.
-    writeFileSync(temporary, text, { mode: 0o600, flush: true });
-    renameSync(temporary, file);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw new OperatorError(
-      `accounts file ${file} cannot be written (${errorCode(error)}), nothing is changed; ` +
-        'make room on its disk, or mend the owner or mode of its directory',
-      { cause: error },
-    );
-  }
 }
