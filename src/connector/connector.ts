@@ -15,6 +15,8 @@ import type { UrgentData } from '../stream/urgent.ts';
 import { PROTOCOL_VERSION, WARNING, type FrameFields } from '../wire/frames.ts';
 import type { Outcome } from '../wire/outcomes.ts';
 import {
+  BARE_NAMEPLATE,
+  BARE_ODDS,
   chosenSecretBytes,
   guessOdds,
   parsePassword,
@@ -122,6 +124,7 @@ export class Connector implements ControlHost, VisitHost {
     const targetAddress = await this.#checkDaemon();
     const odds = typed.kind === 'chosen' ? guessOdds(typed.bits) : undefined;
     if (odds !== undefined) this.event(`This password is short. ${odds}`);
+    if (typed.nameplate === BARE_NAMEPLATE) this.event(BARE_ODDS);
     const prs = await passwordString(typed);
     const secured = await dialRelay({ host, port }, this);
     this.#secured = secured;

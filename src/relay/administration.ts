@@ -7,7 +7,7 @@ import { OperatorError } from '../base/errors.ts';
 import { ROLES, type Accounts, type Role } from './accounts.ts';
 import type { Audit } from './audit.ts';
 import { PASSWORD_TTL_MS_MAX } from './limits.ts';
-import type { RequestName, Requests } from './control-protocol.ts';
+import { BARE_NEEDS_SECRET, type RequestName, type Requests } from './control-protocol.ts';
 import type { Inviter } from './inviter.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -49,15 +49,18 @@ export function makeOrders({ accounts, audit, inviter, sessions }: Administratio
       accounts.remove(text('name', name));
       return changed('remove', name);
     },
-    'otp-new': async ({ label, ttlMs, secret }) => {
+    'otp-new': async ({ label, ttlMs, secret, bare = false, owner = null }) => {
       if (!(ttlMs > 0 && ttlMs <= PASSWORD_TTL_MS_MAX))
         throw new OperatorError('a password lives at most an hour');
-      const chosen = secret === null ? null : text('secret', secret);
+      if (typeof bare !== 'boolean') throw new OperatorError('bare is true or false');
+      if (bare && secret === null) throw new OperatorError(BARE_NEEDS_SECRET);
+      if (owner !== null) accounts.refuseUnusable(text('owner', owner));
       const invited = await inviter.invite({
         label: text('label', label),
-        owner: null,
+        owner,
         ttlMs,
-        secret: chosen,
+        secret: secret === null ? null : text('secret', secret),
+        bare,
       });
       return {
         session: invited.session.id,
