@@ -32,7 +32,7 @@ export interface EngineerSeat {
 export interface Session {
   readonly id: string;
   readonly label: string;
-  /** Account that made it; null when it was made by `relayapp otp new`. */
+  /** Account that made it, or that `relayapp otp new` made it for; null: nobody's. */
   readonly owner: string | null;
   readonly engineerPasswordHash: Uint8Array;
   readonly createdWallMs: number;

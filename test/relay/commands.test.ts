@@ -120,13 +120,20 @@ t.test('a session that is made for an account is as if that account had made it'
   t.notMatch(engineer.text, other.session);
   engineer.write(`open ${made.session}\r\n`);
   await engineer.has('Waiting for the customer');
+  await run('user add olga --role observer', 'correct horse\n');
+  const watched = JSON.parse(await run('otp new --owner olga --json')) as { session: string };
+  const observer = await dialEngineer(rig);
+  await observer.logIn('olga', 'correct horse');
+  observer.write('list\r\n');
+  await observer.has(watched.session);
+  t.notMatch(observer.text, made.session);
   await t.rejects(run('otp new --owner bob'), {
     message: 'there is no account "bob"; see: relayapp user list',
   });
   await t.rejects(run('otp new --owner carol'), {
     message: 'account carol is disabled; name another one, see: relayapp user list',
   });
-  t.equal(rig.relay.sessions.size, 2);
+  t.equal(rig.relay.sessions.size, 3, 'those that were refused made none');
 });
 
 t.test('sessions and close', async (t) => {
