@@ -30,7 +30,7 @@ export interface InviteRequest {
   readonly ttlMs?: number;
   /** A secret that a person chose; made by the relay otherwise. */
   readonly secret?: string | null;
-  /** The secret alone is the password; a relay has one of these at a time. */
+  /** The secret, which must be given, alone is the password; a relay has one of these at a time. */
   readonly bare?: boolean;
 }
 
@@ -68,11 +68,12 @@ export class Inviter {
       throw new OperatorError(`a label has at most ${LABEL_CHARACTERS_MAX} characters`);
     }
     const password = secret === null ? this.#make() : await this.#choose(secret, bare);
+    const isBare = password.nameplate === BARE_NAMEPLATE;
     // Once more: another may have been made while this one was stretched.
-    if (password.nameplate === BARE_NAMEPLATE) this.#refuseSecondBare();
+    if (isBare) this.#refuseSecondBare();
     const engineerPassword = makeEngineerPassword(randomBytes);
     const session = this.#sessions.open({ label, owner, engineerPassword, ttlMs });
-    const made = { session: session.id, owner, ttlMs, chosen: secret !== null, bare };
+    const made = { session: session.id, owner, ttlMs, chosen: secret !== null, bare: isBare };
     if (!this.#audit.record('password-made', made)) {
       this.#sessions.close(session);
       throw new OperatorError('the audit file cannot be written: no new sessions; see the log of the relay');
