@@ -22,6 +22,8 @@ import {
 } from '../wire/frames.ts';
 import type { Outcome } from '../wire/outcomes.ts';
 import {
+  BARE_NAMEPLATE,
+  BARE_ODDS,
   chosenSecretBytes,
   guessOdds,
   parsePassword,
@@ -177,6 +179,7 @@ export class Connector implements ControlHost, VisitsHost {
     this.#targetAddress = await this.#checkDaemon();
     const odds = typed.kind === 'chosen' ? guessOdds(typed.bits) : undefined;
     if (odds !== undefined) this.event(`This password is short. ${odds}`);
+    if (typed.nameplate === BARE_NAMEPLATE) this.event(BARE_ODDS);
     const prs = await passwordString(typed);
     const secured = await dialRelay({ host, port }, this);
     const link = new ControlLink(this, this.clock, secured, this.#cardOn(secured, typed.nameplate));

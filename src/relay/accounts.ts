@@ -99,6 +99,13 @@ export class Accounts {
     return account?.disabled === false ? account : null;
   }
 
+  /** Throws OperatorError when there is no account of this name, or it may not act. */
+  refuseUnusable(name: string): void {
+    if (this.#get(name).disabled) {
+      throw new OperatorError(`account ${name} is disabled; name another one, see: relayapp user list`);
+    }
+  }
+
   #refuseTaken(name: string): void {
     if (this.#accounts.has(name)) {
       throw new OperatorError(

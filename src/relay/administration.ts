@@ -8,7 +8,7 @@ import { ROLES, type Accounts, type Role } from './accounts.ts';
 import type { Audit } from './audit.ts';
 import type { ConnectorDesk } from './connector-desk.ts';
 import { PASSWORD_TTL_MS_MAX } from './limits.ts';
-import type { RequestName, Requests } from './control-protocol.ts';
+import { BARE_NEEDS_SECRET, type RequestName, type Requests } from './control-protocol.ts';
 import type { Inviter } from './inviter.ts';
 import { withDash, type Sessions } from './sessions.ts';
 import type { StandingConnectors } from './standing-connectors.ts';
@@ -54,15 +54,18 @@ export function makeOrders(host: AdministrationHost, clock: Clock): Orders {
       accounts.remove(text('name', name));
       return changed('remove', name);
     },
-    'otp-new': async ({ label, ttlMs, secret }) => {
+    'otp-new': async ({ label, ttlMs, secret, bare = false, owner = null }) => {
       if (!(ttlMs > 0 && ttlMs <= PASSWORD_TTL_MS_MAX))
         throw new OperatorError('a password lives at most an hour');
-      const chosen = secret === null ? null : text('secret', secret);
+      if (typeof bare !== 'boolean') throw new OperatorError('bare is true or false');
+      if (bare && secret === null) throw new OperatorError(BARE_NEEDS_SECRET);
+      if (owner !== null) accounts.refuseUnusable(text('owner', owner));
       const invited = await inviter.invite({
         label: text('label', label),
-        owner: null,
+        owner,
         ttlMs,
-        secret: chosen,
+        secret: secret === null ? null : text('secret', secret),
+        bare,
       });
       return {
         session: invited.session.id,

@@ -6,9 +6,10 @@ import { OperatorError } from '../base/errors.ts';
 import { helpText, parseOptions } from '../base/options.ts';
 import { readNewSecret, readSecret, type Terminal } from '../base/terminal.ts';
 import { escapeText, visibleText } from '../base/text.ts';
-import { chosenSecretBits, guessOdds } from '../wire/password.ts';
+import { BARE_ODDS, chosenSecretBits, guessOdds } from '../wire/password.ts';
 import { checkName, ROLES } from './accounts.ts';
 import { request, type ManagedRelay } from './control-client.ts';
+import { BARE_NEEDS_SECRET } from './control-protocol.ts';
 import {
   CLOSE_OPTIONS,
   COMMANDS,
@@ -100,15 +101,19 @@ async function otp(argv: readonly string[], surroundings: CommandSurroundings): 
   const { options, operands } = parseOptions(OTP_OPTIONS, argv, STYLE);
   if (operands.length !== 1 || operands[0] !== 'new')
     throw new OperatorError(`usage: relayapp otp new; ${STYLE.hint}`);
+  if (options.bare && options.secret === null) throw new OperatorError(BARE_NEEDS_SECRET);
   const { terminal } = surroundings;
   const secret = options.secret === '-' ? await readSecret(terminal, 'Secret: ') : options.secret;
   const made = await request(managedRelay(options.state, surroundings), 'otp-new', {
     label: options.label ?? '',
     ttlMs: options.ttl,
     secret,
+    bare: options.bare,
+    owner: options.owner,
   });
   const odds = secret === null ? undefined : guessOdds(chosenSecretBits(secret));
   if (odds !== undefined) terminal.prompts.write(`relayapp: this secret is short. ${odds}\n`);
+  if (options.bare) terminal.prompts.write(`relayapp: ${BARE_ODDS}\n`);
   if (options.json) return `${JSON.stringify(made)}\n`;
   return table([
     ['session', made.session],

@@ -13,11 +13,22 @@ export interface Requests {
   'user-passwd': { request: { name: string; password: string }; answer: null };
   'user-disable': { request: { name: string }; answer: null };
   'user-remove': { request: { name: string }; answer: null };
-  'otp-new': { request: { label: string; ttlMs: number; secret: string | null }; answer: NewPassword };
+  'otp-new': { request: NewPasswordRequest; answer: NewPassword };
   sessions: { request: Record<string, never>; answer: readonly SessionView[] };
   close: { request: { session: string }; answer: { session: string } };
   'connector-list': { request: Record<string, never>; answer: readonly ConnectorView[] };
   'connector-revoke': { request: { connector: string }; answer: { connector: string } };
+}
+
+export interface NewPasswordRequest {
+  readonly label: string;
+  readonly ttlMs: number;
+  /** Chosen; null: the relay makes one. */
+  readonly secret: string | null;
+  /** The secret alone is the password. */
+  readonly bare?: boolean;
+  /** An account's name; nobody's by default. */
+  readonly owner?: string | null;
 }
 
 export interface NewPassword {
@@ -27,6 +38,9 @@ export interface NewPassword {
   /** ISO 8601 */
   readonly expiresAt: string;
 }
+
+/** Said before anything is asked for, and by the relay to whoever asks it without our command. */
+export const BARE_NEEDS_SECRET = '--bare needs a secret that somebody chose: --secret STRING, or --secret -';
 
 export type RequestName = keyof Requests;
 

@@ -1,5 +1,6 @@
 /**
- * Live one-time passwords, by nameplate, in memory only.
+ * Live one-time passwords, by nameplate, in memory only. The empty nameplate is one like others: that of the one
+ * bare password.
  *
  * A password is single use: `consume` takes it away atomically, and of any number of connectors that prove it at
  * the same moment exactly one gets it. Three wrong confirmations burn it. What is kept is the key material of the

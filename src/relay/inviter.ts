@@ -5,11 +5,14 @@
 import { randomBytes } from 'node:crypto';
 import { OperatorError } from '../base/errors.ts';
 import {
+  BARE_NAMEPLATE,
+  checkBareSecret,
   checkChosenSecret,
   chosenSecretBytes,
   makeEngineerPassword,
   makeNameplate,
   makePassword,
+  printBare,
   printChosen,
   prsOfMade,
   stretchParameters,
@@ -27,6 +30,8 @@ export interface InviteRequest {
   readonly ttlMs?: number;
   /** A secret that a person chose; made by the relay otherwise. */
   readonly secret?: string | null;
+  /** The secret, which must be given, alone is the password; a relay has one of these at a time. */
+  readonly bare?: boolean;
 }
 
 export interface Invited {
@@ -53,15 +58,22 @@ export class Inviter {
     this.#audit = audit;
   }
 
-  /** Rejects with OperatorError when the secret is unfit, the relay full or the audit file is; with StretchingBusy. */
-  async invite({ label, owner, ttlMs = PASSWORD_TTL_MS, secret = null }: InviteRequest): Promise<Invited> {
+  /**
+   * Rejects with OperatorError when the secret is unfit, another bare password lives, the relay is full or the audit
+   * file is; with StretchingBusy.
+   */
+  async invite(request: InviteRequest): Promise<Invited> {
+    const { label, owner, ttlMs = PASSWORD_TTL_MS, secret = null, bare = false } = request;
     if ([...label].length > LABEL_CHARACTERS_MAX) {
       throw new OperatorError(`a label has at most ${LABEL_CHARACTERS_MAX} characters`);
     }
-    const password = secret === null ? this.#make() : await this.#choose(secret);
+    const password = secret === null ? this.#make() : await this.#choose(secret, bare);
+    const isBare = password.nameplate === BARE_NAMEPLATE;
+    // Once more: another may have been made while this one was stretched.
+    if (isBare) this.#refuseSecondBare();
     const engineerPassword = makeEngineerPassword(randomBytes);
     const session = this.#sessions.open({ label, owner, engineerPassword, ttlMs });
-    const made = { session: session.id, owner, ttlMs, chosen: secret !== null };
+    const made = { session: session.id, owner, ttlMs, chosen: secret !== null, bare: isBare };
     if (!this.#audit.record('password-made', made)) {
       this.#sessions.close(session);
       throw new OperatorError('the audit file cannot be written: no new sessions; see the log of the relay');
@@ -79,13 +91,25 @@ export class Inviter {
     }
   }
 
-  async #choose(secret: string): Promise<CustomerPassword> {
-    const problem = checkChosenSecret(secret);
+  async #choose(secret: string, bare: boolean): Promise<CustomerPassword> {
+    const problem = bare ? checkBareSecret(secret) : checkChosenSecret(secret);
     if (problem) throw new OperatorError(problem.sentence);
-    const nameplate = this.#sessions.invitations.freeNameplate(() => makeNameplate(randomBytes));
+    if (bare) this.#refuseSecondBare();
+    const nameplate = bare
+      ? BARE_NAMEPLATE
+      : this.#sessions.invitations.freeNameplate(() => makeNameplate(randomBytes));
     const { salt, keyBytes, options } = stretchParameters(nameplate);
     const chosen = Buffer.from(chosenSecretBytes(secret)).toString('utf8');
     const prs = await this.#stretcher.stretch(chosen, salt, keyBytes, options, MANAGEMENT);
-    return { printed: printChosen(nameplate, secret), nameplate, prs };
+    return { printed: bare ? printBare(secret) : printChosen(nameplate, secret), nameplate, prs };
+  }
+
+  #refuseSecondBare(): void {
+    const first = this.#sessions.invitations.find(BARE_NAMEPLATE);
+    if (!first) return;
+    throw new OperatorError(
+      `session ${first.session} has a bare password, and a relay can have one at a time: wait until it is used or ` +
+        `over, or end it with: relayapp close ${first.session}`,
+    );
   }
 }

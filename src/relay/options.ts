@@ -121,6 +121,11 @@ export const OTP_OPTIONS = {
     value: 'STRING',
     help: "the customer's secret, chosen instead of made (4 characters or more; - asks)",
   },
+  bare: {
+    kind: 'flag',
+    help: 'with --secret: the password is that secret alone, as in the original; one at a time, and weaker',
+  },
+  owner: { kind: 'text', value: 'NAME', help: "whose session it is: an account's (default nobody's)" },
   json: { kind: 'flag', help: 'print one JSON object' },
 } as const satisfies OptionTable;
 

@@ -33,7 +33,7 @@ export interface EngineerSeat {
 export interface Session {
   readonly id: string;
   readonly label: string;
-  /** Account that made it; null when it was made by `relayapp otp new` for nobody. */
+  /** Account that made it, or that `relayapp otp new` made it for; null: nobody's. */
   readonly owner: string | null;
   /** Null for a visit to a standing connector: nobody but its engineer gets into it. */
   readonly engineerPasswordHash: Uint8Array | null;

@@ -4,7 +4,7 @@
  * Symbols are the 32 of Crockford's alphabet: no I, L, O (read as 1, 1, 0) and no U. The check character is a sum
  * over GF(2^5), `c = a^1*s1 + a^2*s2 + ...` with a primitive `a`: the weights (a^0 = 1 for the check character
  * itself) all differ and none is zero, so every single wrong symbol and every exchange of two symbols is caught,
- * adjacent or not, the check character included. Called by `password.ts` only.
+ * adjacent or not, the check character included. Called by `password.ts` and `likeness.ts` only.
  */
 
 /** Bytes from a cryptographic source: `randomBytes` of node:crypto, or a fixed sequence in a test. */

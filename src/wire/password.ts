@@ -3,16 +3,20 @@
  *
  *   made     NNNNNN-SSSSS-SSSSS-C    nameplate (30 random bits), secret (50 random bits), check character
  *   chosen   NNNNNN-secret           the secret is what a person chose: opaque, compared after NFC only
+ *   bare     secret                  the same, with the empty nameplate
  *
  * The nameplate says which invitation is meant and is sent in the clear; the secret never is. Invariant: no chosen
- * secret resembles a made one (`checkChosenSecret` refuses it), so a made password with a wrong, missing or extra
- * character is always noticed here, before any packet, and never tried as a chosen one. No sentence of this file
- * repeats what was typed. Made by the relay, parsed by the connector.
+ * secret resembles a made one (`checkChosenSecret` refuses it), and no bare one any other password (`checkBareSecret`),
+ * so a made password with a wrong, missing or extra character is always noticed here, before any packet, and never
+ * tried as a chosen one. No sentence of this file repeats what was typed. Made by the relay, parsed by the connector.
  */
 import { checkCharacter, foldSymbols, randomSymbols, SYMBOL_BITS } from './crockford.ts';
 import type { RandomBytes } from './crockford.ts';
+import { DASHES, likenessOf, resemblesMade, withoutSeparators } from './likeness.ts';
 
 export const NAMEPLATE_SYMBOLS = 6;
+/** That of every bare password. */
+export const BARE_NAMEPLATE = '';
 /** Bits of a made secret; also the level below which the odds of guessing are stated. */
 export const MADE_SECRET_BITS = 50;
 /** Least length of a chosen secret, in code points after NFC. */
@@ -31,7 +35,7 @@ export type ParsedPassword = TypedPassword | RefusedPassword;
 
 export interface TypedPassword {
   readonly kind: 'made' | 'chosen';
-  /** Six folded symbols. */
+  /** Six folded symbols, or none. */
   readonly nameplate: string;
   /** Ten folded symbols when made, text in NFC when chosen. */
   readonly secret: string;
@@ -51,7 +55,7 @@ export type PasswordProblem = 'empty' | 'nameplate' | 'length' | 'symbol' | 'che
 type SecretFlaw = 'short' | 'long' | 'control' | 'space';
 
 export interface ChosenSecretProblem {
-  readonly problem: SecretFlaw | 'resembles-made';
+  readonly problem: SecretFlaw | 'resembles-made' | 'resembles-other';
   /** One sentence for whoever chose it. */
   readonly sentence: string;
 }
@@ -67,11 +71,7 @@ const SECRET_SYMBOLS = MADE_SECRET_BITS / SYMBOL_BITS;
 const GROUP_SYMBOLS = 5;
 const PRINTED_SYMBOLS = NAMEPLATE_SYMBOLS + SECRET_SYMBOLS + 1;
 
-// Word processors and chat programs turn the hyphen that was printed into other dashes.
-const DASHES = String.raw`\-\u2010-\u2015\u2212\uff0d`;
-const SEPARATORS = new RegExp(String.raw`[${DASHES}\s]`, 'gu');
 const NAMEPLATE_AND_SECRET = new RegExp(`^(.{${NAMEPLATE_SYMBOLS}})[${DASHES}](.*)$`, 'su');
-const LETTERS_AND_DIGITS = /^[0-9A-Za-z]*$/;
 
 export function makePassword(random: RandomBytes): MadePassword {
   const nameplate = makeNameplate(random);
@@ -95,6 +95,13 @@ export function printChosen(nameplate: string, secret: string): string {
   return `${nameplate}-${secret.normalize('NFC')}`;
 }
 
+/** A bare password: the secret. Throws RangeError when `checkBareSecret` has something against it. */
+export function printBare(secret: string): string {
+  const problem = checkBareSecret(secret);
+  if (problem !== undefined) throw new RangeError(`bare secret: ${problem.problem}`);
+  return secret.normalize('NFC');
+}
+
 /**
  * What a person typed after `-password`. A made password may be typed in any case, with O, I or L for 0, 1 and 1,
  * and with its dashes left out, moved or replaced by spaces: the check character vouches for the rest.
@@ -107,11 +114,19 @@ export function parsePassword(text: string): ParsedPassword {
 
   const [, head = '', secret = ''] = NAMEPLATE_AND_SECRET.exec(typed) ?? [];
   const nameplate = foldSymbols(head);
-  if (!nameplate) return resemblesPrinted(typed) ? mistyped(typed) : refused('nameplate');
+  if (!nameplate) return parseBare(typed);
   if (resemblesMade(secret)) return mistyped(typed);
   const flaw = flawOf(secret);
   if (flaw !== undefined) return refused(flaw);
   return { kind: 'chosen', nameplate, secret, bits: chosenSecretBits(secret) };
+}
+
+function parseBare(typed: string): ParsedPassword {
+  const likeness = likenessOf(typed);
+  if (likeness !== undefined) return likeness.isWhole ? mistyped(typed) : refused('nameplate');
+  const flaw = flawOf(typed);
+  if (flaw !== undefined) return refused(flaw, SENTENCES_FOR_BARE_TYPIST[flaw]);
+  return { kind: 'chosen', nameplate: BARE_NAMEPLATE, secret: typed, bits: chosenSecretBits(typed) };
 }
 
 function parseMade(typed: string): TypedPassword | undefined {
@@ -134,6 +149,19 @@ export function checkChosenSecret(secret: string): ChosenSecretProblem | undefin
   return problem === undefined ? undefined : { problem, sentence: SENTENCES_FOR_CHOOSER[problem] };
 }
 
+/** The same for a secret that shall be the password by itself: refused is also what looks like any other password. */
+export function checkBareSecret(secret: string): ChosenSecretProblem | undefined {
+  const composed = secret.normalize('NFC');
+  const flaw = flawOf(composed);
+  if (flaw !== undefined) return { problem: flaw, sentence: SENTENCES_FOR_CHOOSER[flaw] };
+  const likeness = likenessOf(composed);
+  if (likeness === undefined) return undefined;
+  return {
+    problem: 'resembles-other',
+    sentence: `This secret cannot be used bare, because it ${likeness.because}, and a mistake in one of those must be noticed: choose another, or leave out --bare.`,
+  };
+}
+
 /** Bits of a secret chosen at random among those of its length and kinds of characters: no secret has more. */
 export function chosenSecretBits(secret: string): number {
   const composed = secret.normalize('NFC');
@@ -154,6 +182,11 @@ export function guessOdds(bits: number): string | undefined {
     `secrets of this kind, and a word, a name or a date is guessed far sooner.`
   );
 }
+
+/** Told of every bare password, however long. */
+export const BARE_ODDS =
+  'This password is bare, nothing before it says whose it is: anybody who can dial the relay can try it, and three ' +
+  'wrong tries, whoever makes them, burn it.';
 
 /** The password-related string (PRS) of a made secret: its ten symbols as ASCII. */
 export function prsOfMade(secret: string): Uint8Array {
@@ -192,37 +225,14 @@ function inTwoGroups(symbols: string): string {
   return `${symbols.slice(0, GROUP_SYMBOLS)}-${symbols.slice(GROUP_SYMBOLS)}`;
 }
 
-function withoutSeparators(text: string): string {
-  return text.replace(SEPARATORS, '');
-}
-
-/** Three ways in which the part after the nameplate may be a made secret with a mistake in it. */
-function resemblesMade(secret: string): boolean {
-  const bare = withoutSeparators(secret);
-  const isNearlyElevenSymbols = LETTERS_AND_DIGITS.test(bare) && Math.abs(bare.length - 11) <= 1;
-  return isNearlyElevenSymbols || NEARLY_5_5_1.test(secret) || WRONG_SIGNS_FOR_DASHES.test(secret);
-}
-
-const NEARLY_5_5_1 = new RegExp(
-  `^[^${DASHES}]{3,7}[${DASHES}][^${DASHES}]{3,7}[${DASHES}][^${DASHES}]{0,2}$`,
-  'u',
-);
-const WRONG_SIGNS_FOR_DASHES = /^[0-9A-Za-z]{5}[^0-9A-Za-z][0-9A-Za-z]{5}[^0-9A-Za-z][0-9A-Za-z]$/u;
-
-/** The same for the whole text, when no nameplate and dash could be told apart. */
-function resemblesPrinted(typed: string): boolean {
-  const bare = withoutSeparators(typed);
-  return LETTERS_AND_DIGITS.test(bare) && Math.abs(bare.length - PRINTED_SYMBOLS) <= 1;
-}
-
 function mistyped(typed: string): RefusedPassword {
   const bare = withoutSeparators(typed);
   if ([...bare].length !== PRINTED_SYMBOLS) return refused('length');
   return refused(foldSymbols(bare) === undefined ? 'symbol' : 'check');
 }
 
-function refused(problem: PasswordProblem): RefusedPassword {
-  return { kind: 'refused', problem, sentence: SENTENCES_FOR_TYPIST[problem] };
+function refused(problem: PasswordProblem, sentence = SENTENCES_FOR_TYPIST[problem]): RefusedPassword {
+  return { kind: 'refused', problem, sentence };
 }
 
 /** What is wrong with a chosen secret (in NFC) in itself. */
@@ -250,7 +260,13 @@ const SENTENCES_FOR_TYPIST: Readonly<Record<PasswordProblem, string>> = {
   space: 'The password has a space right after its first dash: type it again without that space.',
 };
 
-const SENTENCES_FOR_CHOOSER: Readonly<Record<ChosenSecretProblem['problem'], string>> = {
+/** Where there is no dash to count from. */
+const SENTENCES_FOR_BARE_TYPIST: Readonly<Partial<Record<SecretFlaw, string>>> = {
+  short: `The password is incomplete, it has at least ${CHOSEN_CHARACTERS_MIN} characters: type all of it, exactly as you were given it.`,
+  long: `The password is too long, it has at most ${CHOSEN_BYTES_MAX} bytes: type it exactly as you were given it.`,
+};
+
+const SENTENCES_FOR_CHOOSER: Readonly<Record<SecretFlaw | 'resembles-made', string>> = {
   short: `A chosen secret needs at least ${CHOSEN_CHARACTERS_MIN} characters: choose a longer one.`,
   long: `A chosen secret has at most ${CHOSEN_BYTES_MAX} bytes of UTF-8: choose a shorter one.`,
   control: 'A chosen secret may not hold control characters or line breaks: choose one that can be typed.',

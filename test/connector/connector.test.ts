@@ -6,6 +6,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import type { HostPort } from '../../src/base/address.ts';
 import { addressOf } from '../../src/relay/listeners.ts';
+import { BARE_ODDS } from '../../src/wire/password.ts';
 import { holdVisit } from '../helpers/people.ts';
 import { startDaemon, startRig } from '../helpers/rig.ts';
 
@@ -168,6 +169,18 @@ t.test('a short chosen secret is told its odds, a made one is not', async (t) =>
   const second = rig.connect(made.customerPassword, daemon.address);
   await second.shows('waiting for the engineer');
   t.notMatch(second.screen(), /short/);
+});
+
+t.test('a bare password is told what it is, short or not', async (t) => {
+  const rig = await startRig(t);
+  const daemon = await startDaemon(t);
+  for (const secret of ['cisco', 'correct horse battery']) {
+    await rig.invite({ secret, bare: true });
+    const customer = rig.connect(secret, daemon.address);
+    await customer.shows('waiting for the engineer');
+    t.match(customer.screen(), BARE_ODDS);
+    t.equal(customer.screen().includes('This password is short.'), secret === 'cisco');
+  }
 });
 
 t.test('without a visit it ends by itself', async (t) => {

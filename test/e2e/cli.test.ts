@@ -93,7 +93,7 @@ t.test('every mistake of the command line: exit 2 and one line', async (t) => {
       ['-host', 'h', '-password', 'AAAAAA-cisco', '-file', folder],
       /log file .* cannot be written \(EISDIR\)/,
     ],
-    [TNDCONNECT, ['-host', 'h', '-password', 'cisco'], /password/],
+    [TNDCONNECT, ['-host', 'h', '-password', 'AAAAAA cisco'], /password/],
     [TNDCONNECT, ['-host', 'h', '-password', '-'], /standard input holds no password/],
   ];
   await Promise.all(

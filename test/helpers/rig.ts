@@ -19,6 +19,7 @@ import { parseConnectorOptions } from '../../src/connector/options.ts';
 import { Transcript } from '../../src/connector/transcript.ts';
 import { DEADLINE_LIMITS } from '../../src/relay/limits.ts';
 import { loadIdentity, type Identity } from '../../src/relay/identity.ts';
+import type { InviteRequest } from '../../src/relay/inviter.ts';
 import { addressOf, listen } from '../../src/relay/listeners.ts';
 import { Relay, type RelaySettings } from '../../src/relay/relay.ts';
 import type { SessionLimits } from '../../src/relay/sessions.ts';
@@ -74,7 +75,7 @@ export class Rig {
   }
 
   /** A new session with its passwords. */
-  invite(options: { secret?: string; owner?: string; ttlMs?: number; label?: string } = {}) {
+  invite(options: Partial<InviteRequest> = {}) {
     return this.relay.inviter.invite({ label: '', owner: null, ...options });
   }
 

@@ -10,8 +10,10 @@ import t, { type Test } from 'tap';
 import { systemClock } from '../../src/base/clock.ts';
 import { Log } from '../../src/base/log.ts';
 import { helpRelay, runCommand } from '../../src/relay/commands.ts';
+import { BARE_NEEDS_SECRET } from '../../src/relay/control-protocol.ts';
 import { ControlServer } from '../../src/relay/control-server.ts';
-import { audited } from '../helpers/people.ts';
+import { CONFIRMATION_TRIES_MAX } from '../../src/relay/limits.ts';
+import { audited, dialEngineer } from '../helpers/people.ts';
 import { startRig } from '../helpers/rig.ts';
 
 const silent = new Log(systemClock, () => {});
@@ -80,6 +82,58 @@ t.test('whoever chooses a short secret learns the odds, apart from the output', 
   await run('otp new --secret correct-horse-battery');
   await run('otp new');
   t.equal(said(), '');
+});
+
+t.test('a bare password is the secret alone, and whoever makes it learns what that means', async (t) => {
+  const { run, said } = await startManaged(t);
+  await t.rejects(run('otp new --bare'), { message: BARE_NEEDS_SECRET });
+  t.equal(said(), '', 'no secret was asked for');
+  const made = JSON.parse(await run('otp new --bare --secret cisco --json')) as Record<string, string>;
+  t.equal(made['customerPassword'], 'cisco');
+  t.match(said(), /^relayapp: this secret is short\. .*\nrelayapp: This password is bare, .* burn it\.\n$/);
+  t.equal(CONFIRMATION_TRIES_MAX, 3, 'as it says');
+  await t.rejects(run('otp new --bare --secret -', 'geheim\n'), {
+    message: new RegExp(
+      `^session ${made['session']} has a bare password, .* relayapp close ${made['session']}$`,
+    ),
+  });
+  t.equal(said(), '');
+  await run(`close ${made['session']}`);
+  t.match(await run('otp new --bare --secret -', 'correct horse battery\n'), / +correct horse battery\n/);
+  t.match(said(), /^relayapp: This password is bare, .*\n$/, 'also of a long one');
+});
+
+t.test('a session that is made for an account is as if that account had made it', async (t) => {
+  const { rig, run } = await startManaged(t);
+  for (const name of ['alice', 'carol']) await run(`user add ${name}`, 'correct horse\n');
+  await run('user disable carol');
+  const made = JSON.parse(await run('otp new --owner alice --json')) as { session: string };
+  const other = JSON.parse(await run('otp new --json')) as { session: string };
+  t.match(audited(rig, 'password-made'), [
+    { session: made.session, owner: 'alice' },
+    { session: other.session, owner: null },
+  ]);
+  const engineer = await dialEngineer(rig);
+  await engineer.logIn('alice', 'correct horse');
+  engineer.write('list\r\n');
+  await engineer.has(made.session);
+  t.notMatch(engineer.text, other.session);
+  engineer.write(`open ${made.session}\r\n`);
+  await engineer.has('Waiting for the customer');
+  await run('user add olga --role observer', 'correct horse\n');
+  const watched = JSON.parse(await run('otp new --owner olga --json')) as { session: string };
+  const observer = await dialEngineer(rig);
+  await observer.logIn('olga', 'correct horse');
+  observer.write('list\r\n');
+  await observer.has(watched.session);
+  t.notMatch(observer.text, made.session);
+  await t.rejects(run('otp new --owner bob'), {
+    message: 'there is no account "bob"; see: relayapp user list',
+  });
+  await t.rejects(run('otp new --owner carol'), {
+    message: 'account carol is disabled; name another one, see: relayapp user list',
+  });
+  t.equal(rig.relay.sessions.size, 3, 'those that were refused made none');
 });
 
 t.test('sessions and close', async (t) => {
@@ -157,6 +211,11 @@ t.test('hostile requests are answered or dropped, and the relay goes on', async 
   }
   for (const name of ['user-add', 'user-passwd', 'user-disable', 'user-remove', 'otp-new', 'close']) {
     t.match(JSON.parse(await ask(`${JSON.stringify({ name, request: {} })}\n`)), { ok: false }, name);
+  }
+  const order = { label: '', ttlMs: 60_000, secret: null };
+  for (const more of [{ bare: true }, { bare: 1 }, { owner: 7 }, { owner: 'nobody' }]) {
+    const request = { name: 'otp-new', request: { ...order, ...more } };
+    t.match(JSON.parse(await ask(`${JSON.stringify(request)}\n`)), { ok: false }, JSON.stringify(more));
   }
   t.match(JSON.parse(await ask('not json\n')), { ok: false });
   t.equal(await ask('x'.repeat(200_000)), '', 'endless: dropped');

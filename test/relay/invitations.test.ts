@@ -44,6 +44,18 @@ t.test('an old invitation does not take a new one of the same nameplate away', a
   t.equal(invitations.find('AAAAAA'), fresh);
 });
 
+t.test('the empty nameplate is one like others, and stands for none of them', async (t) => {
+  const invitations = new Invitations();
+  invitations.add(make('AAAAAA'));
+  t.equal(invitations.find(''), null);
+  const bare = make('');
+  invitations.add(bare);
+  t.equal(invitations.find(''), bare);
+  t.ok(invitations.consume(bare));
+  t.equal(invitations.find(''), null);
+  t.ok(invitations.find('AAAAAA'));
+});
+
 t.test('a nameplate in use is not given out again', async (t) => {
   const invitations = new Invitations();
   invitations.add(make('AAAAAA'));

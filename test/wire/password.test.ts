@@ -4,7 +4,10 @@ import { promisify } from 'node:util';
 import t from 'tap';
 import { checkCharacter, SYMBOLS } from '../../src/wire/crockford.ts';
 import {
+  BARE_NAMEPLATE,
+  BARE_ODDS,
   CHOSEN_BYTES_MAX,
+  checkBareSecret,
   checkChosenSecret,
   chosenSecretBits,
   chosenSecretBytes,
@@ -14,6 +17,7 @@ import {
   makeNameplate,
   makePassword,
   parsePassword,
+  printBare,
   printChosen,
   prsOfMade,
   stretchParameters,
@@ -123,7 +127,9 @@ t.test('a refusal names the test that failed', (t) => {
   const problems: [typed: string, problem: string][] = [
     ['', 'empty'],
     [' \t ', 'empty'],
-    ['cisco', 'nameplate'],
+    ['cis', 'short'],
+    ['cis\u0007co', 'control'],
+    ['x'.repeat(65), 'long'],
     ['cisco-cisco', 'nameplate'],
     ['ABCUEF-cisco', 'nameplate'],
     ['AB3D9-cisco', 'nameplate'],
@@ -153,7 +159,9 @@ t.test('a refusal names the test that failed', (t) => {
 
 t.test('every refusal is one sentence that says what to do and repeats nothing that was typed', (t) => {
   const typedTexts = [
-    'xyzzy',
+    'xyz',
+    'xyzzyxyzzy',
+    'xyz'.repeat(22),
     '',
     'AB3D9Z-xyz',
     'AB3D9Z-XYZZY-XYZZY-X',
@@ -194,6 +202,63 @@ t.test('a chosen secret is opaque: neither folded nor checked, only composed to 
     'the nameplate alone is folded',
   );
   t.match(parsePassword('ob3dLi\u2013cisco'), { nameplate: '0B3D11', secret: 'cisco' });
+  t.end();
+});
+
+t.test('a bare password is a chosen one with the empty nameplate', (t) => {
+  for (const secret of ['cisco', 'Oil1', '1234', 'a-b-c-d', 'Ünïcödé', '密码密码', 'correct horse battery']) {
+    t.equal(checkBareSecret(secret), undefined, secret);
+    t.equal(printBare(secret), secret);
+    const bits = chosenSecretBits(secret);
+    const bare = { kind: 'chosen', nameplate: BARE_NAMEPLATE, secret, bits };
+    t.same(parsePassword(secret), bare);
+    t.same(parsePassword(` ${secret.normalize('NFD')}\r\n`), bare);
+  }
+  t.equal(BARE_NAMEPLATE, '');
+  t.end();
+});
+
+t.test('a secret is not made bare with a flaw, or when it looks like another password', (t) => {
+  const problems: [secret: string, problem: string, sentence: RegExp][] = [
+    ['abc', 'short', /at least 4 characters/],
+    ['x'.repeat(65), 'long', /at most 64 bytes/],
+    ['new\nline', 'control', /line breaks/],
+    [' cisco', 'space', /space/],
+    ['abcdef-word', 'resembles-other', /it begins with six characters and a dash.*: choose another/],
+    ['K7QF9-T2MX3', 'resembles-other', /it has ten to twelve letters and digits/],
+    ['abcdefghijk', 'resembles-other', /it has ten to twelve letters and digits/],
+    ['abcdefghijklmnopq', 'resembles-other', /it has sixteen to eighteen letters and digits/],
+    [madeOf(NAMEPLATE, 'K7QF9T2MX3').printed, 'resembles-other', /sixteen to eighteen/],
+  ];
+  for (const [secret, problem, sentence] of problems) {
+    t.match(checkBareSecret(secret), { problem, sentence }, inAscii(secret));
+    t.throws(() => printBare(secret), { name: 'RangeError', message: `bare secret: ${problem}` });
+  }
+  t.end();
+});
+
+t.test('a secret is made bare if and only if it is read back as it is, for random texts', (t) => {
+  const random = seededRandom(t);
+  const alphabets = [
+    'abcXYZ019-- .!éU',
+    'AB3D9ZK7QF--- ',
+    'abcdefghi 1\u2013',
+    '0123456789-',
+    'aé\u0301 \n-1',
+  ];
+  let allowed = 0;
+  for (let n = 0; n < 50_000; n++) {
+    const characters = [...alphabets[n % alphabets.length]];
+    const length = 1 + random.integer(24);
+    const secret = Array.from({ length }, () => characters[random.integer(characters.length)]).join('');
+    const isAllowed = checkBareSecret(secret) === undefined;
+    if (isAllowed) allowed++;
+    const parsed = parsePassword(isAllowed ? printBare(secret) : secret);
+    const isReadBack =
+      parsed.kind === 'chosen' && parsed.nameplate === '' && parsed.secret === secret.normalize('NFC');
+    if (isReadBack !== isAllowed) t.fail(inAscii(secret));
+  }
+  t.ok(allowed > 5_000, `${allowed} allowed`);
   t.end();
 });
 
@@ -305,6 +370,7 @@ t.test('the odds of a chosen secret are stated below 50 bits, and never as bette
   );
   t.equal(guessOdds(50), undefined);
   t.type(guessOdds(49.9), 'string');
+  t.match(BARE_ODDS, /anybody who can dial the relay can try it, and three wrong tries, .* burn it\.$/);
   t.end();
 });
 
@@ -322,6 +388,7 @@ t.test('a chosen secret is stretched by scrypt under a salt of its nameplate', a
   t.equal(keyBytes, 32);
   t.same(options, { N: 16_384, r: 8, p: 1 });
   t.same(chosenSecretBytes('e\u0301té'), Buffer.from('été', 'utf8'));
+  t.equal(Buffer.from(stretchParameters(BARE_NAMEPLATE).salt).toString(), 'secure-telnet/1');
   const stretch = promisify<Uint8Array, Uint8Array, number, typeof options, Buffer>(scrypt);
   // Computed once with the Python standard library: hashlib.scrypt(b'cisco', salt=b'secure-telnet/1AB3D9Z', ...).
   t.equal(
