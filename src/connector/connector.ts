@@ -204,7 +204,7 @@ export class Connector implements ControlHost, VisitsHost {
   }
 
   /** As many visits as come. */
-  #stand({ connector, goodForS, clockS }: Standing, relayKey: Uint8Array): void {
+  #stand({ connector, goodForS, spreadS, clockS }: Standing, relayKey: Uint8Array): void {
     this.#connectorId = visibleText(connector);
     this.event(`Connector ${this.#connectorId}: waiting for engineers. Ctrl+C ends it, and all visits.`);
     if (goodForS > 0) {
@@ -214,6 +214,7 @@ export class Connector implements ControlHost, VisitsHost {
         `When the connection is lost it comes back by itself, without a password, until ${untilText}.`,
       );
     } else this.event('This relay keeps no connectors: when the connection is lost, tndconnect ends.');
+    this.#backoff.spread(spreadS * 1_000);
     this.#compareClocks(clockS);
   }
 
@@ -286,6 +287,7 @@ export class Connector implements ControlHost, VisitsHost {
     const accepted = await link.comeBack(key);
     this.#uplink = { link, accepted, reached: secured.reached, sinceMs: this.clock.now() };
     this.event(`Back at relay ${visibleText(accepted.relay.relayId)}; both sides have proved their keys.`);
+    this.#backoff.spread(accepted.standing!.spreadS * 1_000);
     this.#compareClocks(accepted.standing!.clockS);
   }
 

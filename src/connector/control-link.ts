@@ -56,6 +56,8 @@ export interface Standing {
   readonly connector: string;
   /** How long it may come back; 0 not at all. */
   readonly goodForS: number;
+  /** Over how long all connectors of the relay should come back when it was lost. */
+  readonly spreadS: number;
   /** The relay's calendar, in seconds since 1970. */
   readonly clockS: number;
 }

@@ -263,6 +263,7 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
     return {
       connector: connector.id,
       goodForS: Math.ceil(this.#connectors.goodForMs(connector) / 1_000),
+      spreadS: this.#connectors.spreadS,
       clockS: Math.floor(this.#clock.wallNow() / 1_000),
     };
   }

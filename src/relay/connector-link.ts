@@ -52,8 +52,11 @@ export interface Terms {
 export interface StandingTerms {
   /** Its id. */
   readonly connector: string;
-  /** How long it may come back, and the relay's own calendar. */
+  /** How long it may come back. */
   readonly goodForS: number;
+  /** Over how long all connectors that lost the relay should come back. */
+  readonly spreadS: number;
+  /** The relay's own calendar. */
   readonly clockS: number;
 }
 

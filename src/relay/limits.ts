@@ -30,6 +30,12 @@ export const CONNECTOR_REMEMBERED_MS = 2_592_000_000;
 /** How often keys are looked at whose time is over. */
 export const CONNECTOR_SWEEP_MS = 60_000;
 export const CONNECTORS_MAX = 10_000;
+/**
+ * Connectors that lost the relay come back at this rate on average, so that chance never makes it 50 a second; and not
+ * sooner than over this time, within which somebody waits for one to be back.
+ */
+export const ARRIVALS_PER_S = 20;
+export const SPREAD_S_MIN = 10;
 
 /** Login tries on one line, and wrong confirmations of one customer password. */
 export const LOGIN_TRIES_MAX = 3;

@@ -11,7 +11,7 @@ import type { Clock } from '../base/clock.ts';
 import { errorCode, errorText, OperatorError } from '../base/errors.ts';
 import { CONNECTOR_KEY_BYTES } from '../wire/key-auth.ts';
 import type { ConnectorLink } from './connector-link.ts';
-import { CONNECTOR_REMEMBERED_MS, CONNECTORS_MAX } from './limits.ts';
+import { ARRIVALS_PER_S, CONNECTOR_REMEMBERED_MS, CONNECTORS_MAX, SPREAD_S_MIN } from './limits.ts';
 import { writeWhole } from './whole-file.ts';
 
 interface StoredConnector {
@@ -114,6 +114,11 @@ export class StandingConnectors {
     const unkept = { ...connector, expiresWallMs: nowMs };
     this.#put(unkept);
     return { connector: unkept, problem };
+  }
+
+  /** Over how long those who may come back should do so, once they have lost the relay. */
+  get spreadS(): number {
+    return Math.max(SPREAD_S_MIN, Math.ceil(this.#byId.size / ARRIVALS_PER_S));
   }
 
   /** What is left of its time, in milliseconds; 0 when it may not come back. */

@@ -78,7 +78,10 @@ export const FRAMES = {
   warning: { type: 13, fields: { visit: visitId(), kind: u8, remainingMs: u32 } },
   bye: { type: 14, fields: { outcome: u8 } },
   // A standing connector: more orders, and the way back in, in this order.
-  enrolled: { type: 19, fields: { connector: text(16), relayKey: blob(256), goodForS: u32, clockS: u32 } },
+  enrolled: {
+    type: 19,
+    fields: { connector: text(16), relayKey: blob(256), goodForS: u32, spreadS: u16, clockS: u32 },
+  },
   visitOver: { type: 20, fields: { visit: visitId(), outcome: u8 } },
   visitEnd: { type: 21, fields: { visit: visitId() } },
   resume: { type: 22, fields: { version: u8 } },
@@ -86,7 +89,7 @@ export const FRAMES = {
   connectorProof: { type: 24, fields: { card: blob(1_024), signature: bytes(64) } },
   resumed: {
     type: 25,
-    fields: { connector: text(16), idleMs: u32, lifetimeMs: u32, goodForS: u32, clockS: u32 },
+    fields: { connector: text(16), idleMs: u32, lifetimeMs: u32, goodForS: u32, spreadS: u16, clockS: u32 },
   },
   // Data connection: one frame each way, then raw bytes.
   dataHello: { type: 16, fields: { visit: visitId(), tag: bytes(32) } },
