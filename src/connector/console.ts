@@ -1,17 +1,18 @@
 /**
- * The customer's terminal: status lines, the live view of the visit, the consent question, Ctrl+C.
+ * The customer's terminal: status lines, the live view of the visits, the consent question, and keys.
  *
  * The keyboard is read all the time (raw, where there is a terminal), so that what was typed before a question can
- * be thrown away and never answers it. Status lines begin on a line of their own, whatever the daemon left behind.
- * A slow terminal slows the visit down, as it would slow a direct one; one that takes nothing holds up nothing: what
- * it misses is left out, with a note. The streams are passed in and never block; nothing else writes to them.
+ * be thrown away and never answers it. A key counts alone: several bytes at once are a function key or were pasted.
+ * The streams are passed in and never block; nothing else writes to them.
  */
 import type { Writable } from 'node:stream';
 import type { ReadStream } from 'node:tty';
-import type { Clock } from '../base/clock.ts';
-import { escapeText, visibleText } from '../base/text.ts';
-import { ScreenFilter, type Charset } from './screen-filter.ts';
-import { ScreenQueue } from './screen-queue.ts';
+import type { Cancel, Clock } from '../base/clock.ts';
+import { LiveView, type VisitOnScreen } from './live-view.ts';
+import { Screen } from './screen.ts';
+import type { Charset } from './screen-filter.ts';
+import { headingOf, statusLine } from './status-line.ts';
+import { TerminalTitle } from './terminal-title.ts';
 
 export interface ConsoleStreams {
   readonly input: NodeJS.ReadStream;
@@ -19,6 +20,8 @@ export interface ConsoleStreams {
   readonly clock: Clock;
   /** What the terminal reads; default `utf-8`. */
   readonly charset?: Charset;
+  /** Whether the terminal has a status line (terminal-title.ts); default false. */
+  readonly hasTitle?: boolean;
 }
 
 export type Answer = 'yes' | 'no' | 'withdrawn';
@@ -30,47 +33,50 @@ interface Question {
 
 /** Ctrl+C and Ctrl+\: in raw mode they are keys like any other. */
 const INTERRUPTS = [0x03, 0x1c];
-const LF = 0x0a;
 const ANSWERS: Readonly<Record<string, Answer>> = { y: 'yes', Y: 'yes', n: 'no', N: 'no' };
-
-/** What a terminal that takes nothing still gets of the daemon's output when it is read again: some screens. */
-const KEPT_BYTES = 8 * 1_024;
-/** What is left at the end gets this long on a terminal that takes it, and then the last words alone. */
-const LAST_OUTPUT_MS = 5_000;
-const LAST_WORDS_MS = 1_000;
-const CUT = '[some output was not shown here; the log has all of it]';
+const TITLE_INTERVAL_MS = 1_000;
+const KEYS_TEXT = [
+  'Tab     show the next visit',
+  'Ctrl+D  end the visit that is shown',
+  's       say who is here, since when, how much, how long quiet',
+  'w       take back consent that was given ahead',
+  'Ctrl+C  end all visits, and tndconnect',
+];
 
 export class Console {
   /** Called on Ctrl+C, and when the terminal is gone: nobody watches any more. */
   onInterrupt: () => void = () => {};
   /** Called when output is wanted again, after `show` returned false. */
   onRoom: () => void = () => {};
-  onEndShown: (id: string) => void = () => {};
+  /** Called when the shown visit is to end. */
+  onEndShown: (visit: string) => void = () => {};
+  /** Called when consent given ahead is to be taken back. */
   onWithdraw: () => void = () => {};
-  visitBegan(_v: { id: string; who: string; from: string }): void {}
-  moved(_i: string, _a: number, _b: number): void {}
-  visitEnded(_i: string): void {
-    this.restoreScreen();
-  }
-  setNotice(_t: string | null): void {}
   readonly #keyboard: ReadStream | null;
-  readonly #queue: ScreenQueue;
-  readonly #filter: ScreenFilter;
-  /** A status line as the terminal may see it: in an 8-bit set, parts of a UTF-8 letter are controls. */
-  readonly #safeText: (text: string) => string;
+  readonly #clock: Clock;
+  readonly #screen: Screen;
+  readonly #view: LiveView;
+  readonly #title: TerminalTitle | null;
   #question: Question | null = null;
-  /** Of what the terminal was given last. */
-  #isAtLineStart = true;
+  /** Consent given ahead, in words. */
+  #notice: string | null = null;
+  #endTicks: Cancel | null = null;
 
-  constructor({ input, output, clock, charset = 'utf-8' }: ConsoleStreams) {
-    this.#queue = new ScreenQueue(output, clock, {
-      filter: (bytes) => this.#filtered(bytes),
-      room: () => this.onRoom(),
-      stalled: () => this.#cut(),
-    });
+  readonly #keys: Readonly<Record<string, () => void>> = {
+    '\t': () => this.#next(),
+    '\u0004': () => this.#endShown(),
+    s: () => this.#sayStatus(),
+    w: () => this.#withdrawAhead(),
+    '?': () => KEYS_TEXT.forEach((line) => this.say(line)),
+  };
+
+  constructor({ input, output, clock, charset = 'utf-8', hasTitle = false }: ConsoleStreams) {
     this.#keyboard = input.isTTY ? input : null;
-    this.#filter = new ScreenFilter({ charset });
-    this.#safeText = charset === 'utf-8' ? visibleText : escapeText;
+    this.#clock = clock;
+    this.#screen = new Screen(output, clock, charset);
+    this.#screen.onRoom = () => this.onRoom();
+    this.#view = new LiveView(this.#screen, clock, (facts) => `--- ${headingOf(facts)} ---`);
+    this.#title = hasTitle ? new TerminalTitle(this.#screen) : null;
   }
 
   /** Whether there is somebody who can be asked. */
@@ -96,43 +102,58 @@ export class Console {
 
   /** Gives the terminal back as it was. Resolves when it has taken all that is left to say, or will not. */
   async close(): Promise<void> {
-    this.restoreScreen();
-    this.#queue.say(() => this.#endedLine());
+    this.#notice = null;
+    this.#showTitle();
+    const closed = this.#screen.close();
     this.releaseKeyboard();
-    if (await this.#queue.emptied(LAST_OUTPUT_MS)) return;
-    this.#queue.cut(0, () => this.#cutNote());
-    await this.#queue.emptied(LAST_WORDS_MS);
+    await closed;
   }
 
   /** A status line. */
   say(text: string): void {
-    this.#queue.say(() => `${this.#endedLine()}${this.#safeText(text)}\n`);
+    this.#screen.say(text);
+  }
+
+  /** An engineer is joined to the daemon. Shown, if no other visit is. */
+  visitBegan(visit: VisitOnScreen): void {
+    this.#view.began(visit);
+    this.#showTitle();
   }
 
   /** Output of the daemon, as it came. False when no more is wanted for now: see `onRoom`. */
-  show(id: string | Uint8Array, more?: Uint8Array): boolean {
-    const bytes = more ?? (id as Uint8Array);
-    this.#queue.show(bytes);
-    if (!this.#queue.isFull) return true;
-    if (this.#queue.isStalled) this.#cut();
-    return !this.#queue.isFull;
+  show(visit: string, bytes: Uint8Array): boolean {
+    return this.#view.show(visit, bytes);
   }
 
-  /** Takes back what the daemon left switched on (colours, alternate screen, hidden cursor): the visit is over. */
-  restoreScreen(): void {
-    this.#queue.say(() => this.#undo());
+  /** Bytes went through a visit. */
+  moved(visit: string, fromEngineerBytes: number, fromDaemonBytes: number): void {
+    this.#view.moved(visit, fromEngineerBytes, fromDaemonBytes);
+  }
+
+  /** Takes back what the daemon left switched on, and shows another visit, if there is one. */
+  visitEnded(visit: string): void {
+    this.#view.ended(visit);
+    this.#showTitle();
+  }
+
+  /** What is to be seen as long as consent is given ahead; null takes it away. */
+  setNotice(text: string | null): void {
+    this.#notice = text;
+    this.#showTitle();
   }
 
   /**
    * Asks a yes-or-no question of one key. It is shown, and keys count, only once what was typed before is thrown away;
-   * resolves with `withdrawn` after `withdraw`, shown or not.
+   * resolves with `withdrawn` after `withdraw`, shown or not. The live view stands still meanwhile.
    */
   ask(text: string): Promise<Answer> {
     return new Promise((resolve) => {
       const question: Question = { resolve, isShown: false };
       this.#question = question;
+      this.#view.hold();
       afterWaitingKeys(() => {
-        if (this.#question === question) this.#showQuestion(question, text);
+        // Keys count from when the terminal has taken the question.
+        if (this.#question === question) this.#screen.prompt(text, () => (question.isShown = true));
       });
     });
   }
@@ -146,60 +167,63 @@ export class Console {
 
   readonly #onKeys = (chunk: Buffer): void => {
     if (INTERRUPTS.some((key) => chunk.includes(key))) return this.onInterrupt();
-    // More than one byte at once is a function key or was pasted, and no answer.
-    const answer = ANSWERS[chunk.toString('latin1')];
-    if (answer && this.#question?.isShown) {
-      this.#queue.say(() => {
-        this.#isAtLineStart = true;
-        return `${answer}\n`;
-      });
-      this.#answer(answer);
-    }
+    const key = chunk.toString('latin1');
+    if (this.#question === null) return this.#keys[key]?.();
+    const answer = ANSWERS[key];
+    if (!answer || !this.#question.isShown) return;
+    this.#screen.finishLine(answer);
+    this.#answer(answer);
   };
-
-  /** Keys count from when the terminal has taken the question. */
-  #showQuestion(question: Question, text: string): void {
-    const make = (): string => {
-      const shown = `${this.#endedLine()}${this.#safeText(text)} `;
-      this.#isAtLineStart = false;
-      return shown;
-    };
-    this.#queue.say(make, () => (question.isShown = true));
-  }
 
   #answer(answer: Answer): void {
     const question = this.#question;
+    if (question === null) return;
     this.#question = null;
-    question?.resolve(answer);
+    this.#view.letGo();
+    question.resolve(answer);
   }
 
-  #filtered(bytes: Uint8Array): Uint8Array {
-    const shown = this.#filter.filter(bytes);
-    if (shown.length > 0) this.#isAtLineStart = shown.at(-1) === LF;
-    return shown;
+  #next(): void {
+    if (!this.#view.next()) this.say('There is no other visit.');
+    this.#showTitle();
   }
 
-  /** Nobody reads: the newest is kept for when somebody does, and the daemon is not held up. */
-  #cut(): void {
-    if (this.#queue.cut(KEPT_BYTES, () => this.#cutNote())) this.onRoom();
+  #endShown(): void {
+    const { shown } = this.#view;
+    if (shown) this.onEndShown(shown.id);
   }
 
-  /** The filter begins afresh after a gap: how the daemon switched the screen in it is not known. */
-  #cutNote(): string {
-    return `${this.#undo()}${this.#endedLine()}${CUT}\n`;
+  #withdrawAhead(): void {
+    if (this.#notice !== null) this.onWithdraw();
   }
 
-  #undo(): string {
-    const undo = Buffer.from(this.#filter.finish()).toString('latin1');
-    if (undo !== '') this.#isAtLineStart = false;
-    return undo;
+  #sayStatus(): void {
+    const { all, shown } = this.#view;
+    for (const facts of all) {
+      const mark = facts === shown && all.length > 1 ? '* ' : '';
+      this.say(`${mark}${statusLine(facts, this.#clock.now())}`);
+    }
+    if (all.length === 0) this.say('No visit.');
+    if (this.#notice !== null) this.say(`Consent given ahead: ${this.#notice}.`);
   }
 
-  /** What brings the terminal to the beginning of a line. */
-  #endedLine(): string {
-    const end = this.#isAtLineStart ? '' : '\r\n';
-    this.#isAtLineStart = true;
-    return end;
+  /** Now, and every second while there is something to be seen. */
+  #showTitle(): void {
+    if (this.#title === null) return;
+    const text = this.#titleText();
+    this.#title.show(text);
+    if (text === null) {
+      this.#endTicks?.();
+      this.#endTicks = null;
+    } else this.#endTicks ??= this.#clock.every(TITLE_INTERVAL_MS, () => this.#showTitle());
+  }
+
+  #titleText(): string | null {
+    const { all, shown } = this.#view;
+    const others = all.length > 1 ? [`1 of ${all.length} visits`] : [];
+    const visit = shown ? [statusLine(shown, this.#clock.now())] : [];
+    const parts = [...visit, ...others, ...(this.#notice === null ? [] : [this.#notice])];
+    return parts.length === 0 ? null : `tndconnect: ${parts.join('; ')}`;
   }
 }
 

@@ -17,6 +17,7 @@ import { outcomeEnding } from './ending.ts';
 import { helpConnector, parseConnectorOptions, type ConnectorOptions } from './options.ts';
 import { charsetOf } from './screen-filter.ts';
 import { screenOutput } from './screen-output.ts';
+import { hasTitle } from './terminal-title.ts';
 import { Transcript } from './transcript.ts';
 
 const IMPATIENT = ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const;
@@ -62,6 +63,7 @@ async function runConnector(
     output: screenOutput(system.stdout),
     clock: systemClock,
     charset: charsetOf(system.env, system.platform),
+    hasTitle: system.stdout.isTTY && hasTitle(system.env, system.platform),
   });
   const connector = new Connector(options, {
     clock: systemClock,

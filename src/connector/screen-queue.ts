@@ -87,6 +87,14 @@ export class ScreenQueue {
     this.#handOver();
   }
 
+  /** Forgets all output that waits. */
+  drop(): void {
+    const words = this.#waiting.filter(({ kind }) => kind === 'word');
+    this.#waiting.splice(0, this.#waiting.length, ...words);
+    this.#outputBytes = 0;
+    this.#wasFull = false;
+  }
+
   /** Leaves out the oldest output until `keptBytes` are left, and says so once. False when there is no more. */
   cut(keptBytes: number, note: () => Uint8Array | string): boolean {
     if (this.#outputBytes <= keptBytes) return false;

@@ -161,7 +161,8 @@ export class Visits implements VisitHost {
 
   began(id: string): void {
     const { who, from } = this.#entries.get(id)!;
-    const advice = this.#host.stays ? '' : ' Ctrl+C ends the visit.';
+    const keys = this.#console.hasKeyboard ? ' Ctrl+D ends it, Tab shows another, ? tells all keys.' : '';
+    const advice = this.#host.stays ? keys : ' Ctrl+C ends the visit.';
     this.event(id, `The engineer is connected to the telnet daemon.${advice}`);
     this.#console.visitBegan({ id, who, from });
   }

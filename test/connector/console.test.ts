@@ -13,8 +13,11 @@ function make(isTTY = true, charset: Charset = 'utf-8') {
   Object.assign(input, { isTTY, setRawMode: (mode: boolean) => modes.push(mode) });
   const console = new Console({ input: input as never, output, charset, clock: systemClock });
   console.open();
+  console.visitBegan({ id: VISIT, who: 'alice', from: '192.0.2.1' });
   return { input, output, console, modes, screen: () => screen };
 }
+
+const VISIT = 'a visit';
 
 const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(() => setImmediate(resolve))));
 
@@ -107,10 +110,10 @@ t.test('a terminal that is gone is an interrupt', async (t) => {
 
 t.test('what the daemon left switched on is taken back once, before what is said next', async (t) => {
   const { console, screen } = make();
-  console.show(Buffer.from('\x1b[31mred'));
-  console.restoreScreen();
+  console.show(VISIT, Buffer.from('\x1b[31mred'));
+  console.visitEnded(VISIT);
   console.say('over');
-  console.restoreScreen();
+  console.visitEnded(VISIT);
   await turn();
   t.equal(screen(), '\x1b[31mred\x1b[0m\r\nover\n');
 });
@@ -123,9 +126,9 @@ t.test('nothing said is a control in an 8-bit character set', async (t) => {
 
 t.test('status lines begin on their own line and show nothing that moves the cursor', async (t) => {
   const { console, screen } = make();
-  console.show(Buffer.from('login: '));
+  console.show(VISIT, Buffer.from('login: '));
   console.say('event \u001b[2J\u202e here');
-  console.show(Buffer.from('done\n'));
+  console.show(VISIT, Buffer.from('done\n'));
   console.say('next');
   await turn();
   t.equal(screen(), 'login: \r\nevent [2J here\ndone\nnext\n');

@@ -12,6 +12,8 @@ const STALL_MS = 2_000;
 const ROW = `${'x'.repeat(78)}\r\n`;
 
 /** A terminal that takes a piece whenever `read` is called. */
+const VISIT = 'a visit';
+
 function make() {
   const clock = new FakeClock();
   let shown = '';
@@ -28,6 +30,7 @@ function make() {
   });
   const input = Object.assign(new PassThrough(), { isTTY: false });
   const console = new Console({ input: input as never, output, clock });
+  console.visitBegan({ id: VISIT, who: 'alice', from: '192.0.2.1' });
   let rooms = 0;
   console.onRoom = () => (rooms += 1);
   /** Takes up to so many pieces; false when there are no more. */
@@ -49,7 +52,7 @@ t.test('a slow terminal is waited for, and gets everything in order', async (t) 
   for (let row = 0; row < 5_000; row += 1) {
     const line = `${row} ${ROW}`;
     sent += line;
-    if (console.show(Buffer.from(line))) continue;
+    if (console.show(VISIT, Buffer.from(line))) continue;
     const before = rooms();
     for (waits += 1; rooms() === before; await read(1)) clock.advance(STALL_MS - 1);
   }
@@ -61,10 +64,10 @@ t.test('a slow terminal is waited for, and gets everything in order', async (t) 
 t.test('one that takes nothing holds up nobody, and has the newest when it is read again', async (t) => {
   const { clock, console, read, shown, rooms } = make();
   let isWanted = true;
-  for (let row = 0; isWanted; row += 1) isWanted = console.show(Buffer.from(`first ${row} ${ROW}`));
+  for (let row = 0; isWanted; row += 1) isWanted = console.show(VISIT, Buffer.from(`first ${row} ${ROW}`));
   clock.advance(STALL_MS);
   t.equal(rooms(), 1, 'the daemon is read again');
-  for (let row = 0; row < 50_000; row += 1) isWanted ||= !console.show(Buffer.from(`${row} ${ROW}`));
+  for (let row = 0; row < 50_000; row += 1) isWanted ||= !console.show(VISIT, Buffer.from(`${row} ${ROW}`));
   t.equal(isWanted, false, 'and never held up again');
   console.say('a word');
   await read();
@@ -77,10 +80,10 @@ t.test('one that takes nothing holds up nobody, and has the newest when it is re
 
 t.test('the newest is kept also of large chunks', async (t) => {
   const { clock, console, read, shown } = make();
-  while (console.show(Buffer.from(ROW.repeat(800))));
+  while (console.show(VISIT, Buffer.from(ROW.repeat(800))));
   clock.advance(STALL_MS);
   for (let chunk = 0; chunk < 10; chunk += 1)
-    console.show(Buffer.from(`${`${chunk} ${ROW}`.repeat(1_000)}end of ${chunk}\r\n`));
+    console.show(VISIT, Buffer.from(`${`${chunk} ${ROW}`.repeat(1_000)}end of ${chunk}\r\n`));
   await read();
   t.ok(shown().endsWith(`9 ${ROW}9 ${ROW}end of 9\r\n`));
   t.match(shown(), NOTE);
@@ -88,11 +91,11 @@ t.test('the newest is kept also of large chunks', async (t) => {
 
 t.test('after the gap the terminal is as the note finds it, and a cut sequence does no harm', async (t) => {
   const { clock, console, read, shown } = make();
-  console.show(Buffer.from('\x1b[?1049h\x1b[31m'));
-  while (console.show(Buffer.from(ROW)));
+  console.show(VISIT, Buffer.from('\x1b[?1049h\x1b[31m'));
+  while (console.show(VISIT, Buffer.from(ROW)));
   clock.advance(STALL_MS);
   while (shown().length < 1) await read(1);
-  console.show(Buffer.from('2Jplain'));
+  console.show(VISIT, Buffer.from('2Jplain'));
   await read();
   t.match(shown(), `\x1b[0m`);
   t.match(shown(), `\x1b[?1049l`);
@@ -102,9 +105,9 @@ t.test('after the gap the terminal is as the note finds it, and a cut sequence d
 
 /** A long end of output, and its last words. */
 function end({ console }: ReturnType<typeof make>): Promise<void> {
-  console.show(Buffer.from('\x1b[31m'));
-  for (let row = 0; row < 800; row += 1) console.show(Buffer.from(`${row} ${ROW}`));
-  console.restoreScreen();
+  console.show(VISIT, Buffer.from('\x1b[31m'));
+  for (let row = 0; row < 800; row += 1) console.show(VISIT, Buffer.from(`${row} ${ROW}`));
+  console.visitEnded(VISIT);
   console.say('It is over.');
   return console.close();
 }

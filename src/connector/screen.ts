@@ -1,0 +1,131 @@
+/**
+ * What the customer's terminal is given, in order: lines of the connector, and output of the daemon that is being shown.
+ *
+ * Lines begin on a line of their own, whatever the daemon left behind. Output goes through the filter when its turn
+ * comes, so it is known exactly what the terminal has been given and how to undo it. A slow terminal slows the visit
+ * down, as it would slow a direct one; one that takes nothing holds up nothing: what it misses is left out, with a note.
+ */
+import type { Writable } from 'node:stream';
+import type { Clock } from '../base/clock.ts';
+import { escapeText, visibleText } from '../base/text.ts';
+import { ScreenFilter, type Charset } from './screen-filter.ts';
+import { ScreenQueue } from './screen-queue.ts';
+
+const LF = 0x0a;
+
+/** What a terminal that takes nothing still gets of the daemon's output when it is read again: some screens. */
+const KEPT_BYTES = 8 * 1_024;
+/** What is left at the end gets this long on a terminal that takes it, and then the last words alone. */
+const LAST_OUTPUT_MS = 5_000;
+const LAST_WORDS_MS = 1_000;
+export const CUT = '[some output was not shown here; the log has all of it]';
+
+export class Screen {
+  /** Called when output is wanted again, after `show` returned false. */
+  onRoom: () => void = () => {};
+  readonly #queue: ScreenQueue;
+  readonly #filter: ScreenFilter;
+  /** A text as the terminal may see it: in an 8-bit set, parts of a UTF-8 letter are controls. */
+  readonly safeText: (text: string) => string;
+  /** Of what the terminal was given last. */
+  #isAtLineStart = true;
+
+  constructor(output: Writable, clock: Clock, charset: Charset) {
+    this.#queue = new ScreenQueue(output, clock, {
+      filter: (bytes) => this.#filtered(bytes),
+      room: () => this.onRoom(),
+      stalled: () => this.#cut(),
+    });
+    this.#filter = new ScreenFilter({ charset });
+    this.safeText = charset === 'utf-8' ? visibleText : escapeText;
+  }
+
+  /** A line. */
+  say(text: string): void {
+    this.#queue.say(() => `${this.#endedLine()}${this.safeText(text)}\n`);
+  }
+
+  /** A line that is not finished; `taken` when the terminal has it. */
+  prompt(text: string, taken: () => void): void {
+    const make = (): string => {
+      const shown = `${this.#endedLine()}${this.safeText(text)} `;
+      this.#isAtLineStart = false;
+      return shown;
+    };
+    this.#queue.say(make, taken);
+  }
+
+  /** Finishes the line that `prompt` began. */
+  finishLine(text: string): void {
+    this.#queue.say(() => {
+      this.#isAtLineStart = true;
+      return `${text}\n`;
+    });
+  }
+
+  /** Sequences that neither draw nor move the cursor; `taken` when the terminal has them. */
+  control(sequences: string, taken: () => void): void {
+    this.#queue.say(() => sequences, taken);
+  }
+
+  /** Output of the daemon, as it came. False when no more is wanted for now: see `onRoom`. */
+  show(bytes: Uint8Array): boolean {
+    this.#queue.show(bytes);
+    if (!this.#queue.isFull) return true;
+    if (this.#queue.isStalled) this.#cut();
+    return !this.#queue.isFull;
+  }
+
+  /** Forgets output that waits: something else is to be shown. */
+  dropOutput(): void {
+    this.#queue.drop();
+  }
+
+  /** Takes back what the daemon left switched on: colours, alternate screen, hidden cursor. */
+  restore(): void {
+    this.#queue.say(() => this.#undo());
+  }
+
+  /** Says that something was left out. */
+  noteCut(): void {
+    this.say(CUT);
+  }
+
+  /** Leaves the cursor at the beginning of a line. Resolves when the terminal has taken all that is left, or will not. */
+  async close(): Promise<void> {
+    this.restore();
+    this.#queue.say(() => this.#endedLine());
+    if (await this.#queue.emptied(LAST_OUTPUT_MS)) return;
+    this.#queue.cut(0, () => this.#cutNote());
+    await this.#queue.emptied(LAST_WORDS_MS);
+  }
+
+  #filtered(bytes: Uint8Array): Uint8Array {
+    const shown = this.#filter.filter(bytes);
+    if (shown.length > 0) this.#isAtLineStart = shown.at(-1) === LF;
+    return shown;
+  }
+
+  /** Nobody reads: the newest is kept for when somebody does, and the daemon is not held up. */
+  #cut(): void {
+    if (this.#queue.cut(KEPT_BYTES, () => this.#cutNote())) this.onRoom();
+  }
+
+  /** The filter begins afresh after a gap: how the daemon switched the screen in it is not known. */
+  #cutNote(): string {
+    return `${this.#undo()}${this.#endedLine()}${CUT}\n`;
+  }
+
+  #undo(): string {
+    const undo = Buffer.from(this.#filter.finish()).toString('latin1');
+    if (undo !== '') this.#isAtLineStart = false;
+    return undo;
+  }
+
+  /** What brings the terminal to the beginning of a line. */
+  #endedLine(): string {
+    const end = this.#isAtLineStart ? '' : '\r\n';
+    this.#isAtLineStart = true;
+    return end;
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The terminal's status line: what terminfo calls so (`tsl`, `fsl`), and today's terminals show as title of their window
+ * or tab, multiplexers in their own bar.
+ *
+ * It is no row of the screen, so nothing that the daemon draws can be hit by it, whatever the daemon does with margins,
+ * saved cursors and the alternate screen; and the filter lets no daemon write there. Kept and given back (XTWINOPS 22
+ * and 23) where the terminal can.
+ */
+import type { Screen } from './screen.ts';
+
+/** TERM of terminals, and of multiplexers, that take OSC 2. */
+const WITH_TITLE =
+  /^(xterm|screen|tmux|rxvt|alacritty|foot|kitty|vte|konsole|gnome|putty|wezterm|ghostty|st-)/;
+const KEEP = '\u001b[22;2t';
+const GIVE_BACK = '\u001b[23;2t';
+const TITLE_CHARACTERS_MAX = 200;
+
+/** Whether the terminal of a process with this environment has such a line. */
+export function hasTitle(env: NodeJS.ProcessEnv, platform: string): boolean {
+  return platform === 'win32' || WITH_TITLE.test(env['TERM'] ?? '');
+}
+
+export class TerminalTitle {
+  readonly #screen: Screen;
+  /** What the terminal shows, or will; null for its own. */
+  #shown: string | null = null;
+  /** Not taken by the terminal yet: a stopped one is not given more. */
+  #isWaiting = false;
+
+  constructor(screen: Screen) {
+    this.#screen = screen;
+  }
+
+  /** Shows `text`, or with null the terminal's own title again. */
+  show(text: string | null): void {
+    if (text === this.#shown || (this.#isWaiting && text !== null)) return;
+    const keep = this.#shown === null ? KEEP : '';
+    this.#shown = text;
+    this.#isWaiting = true;
+    this.#screen.control(
+      text === null ? `${title('')}${GIVE_BACK}` : `${keep}${title(this.#safe(text))}`,
+      () => {
+        this.#isWaiting = false;
+      },
+    );
+  }
+
+  #safe(text: string): string {
+    return [...this.#screen.safeText(text)].slice(0, TITLE_CHARACTERS_MAX).join('');
+  }
+}
+
+function title(text: string): string {
+  return `\u001b]2;${text}\u0007`;
+}
