@@ -6,7 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 
-const peerNames = ['telnet', 'busybox', 'plink', 'expect', 'socat', 'telnetd'] as const;
+const peerNames = ['telnet', 'busybox', 'plink', 'expect', 'socat', 'telnetd', 'ip'] as const;
 export type PeerName = (typeof peerNames)[number];
 
 /** The repository's root, from build/test/helpers/peers.js. */

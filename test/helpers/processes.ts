@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { peerPath } from './peers.ts';
 
 /**
  * A command line whose program is what users have. The test runner has every Node program load something of its own,
@@ -28,6 +29,8 @@ export interface ProcessOptions {
   input?: string;
   /** Leaves the standard input open for `write`. */
   keepInputOpen?: boolean;
+  /** Runs in this network namespace (test/helpers/network.ts). */
+  within?: string | undefined;
 }
 
 export interface Ended {
@@ -63,7 +66,8 @@ export class RunningProcess {
   constructor(command: string, args: readonly string[], options: ProcessOptions = {}) {
     this.#name = [command, ...args].join(' ');
     const hasInput = options.input !== undefined || options.keepInputOpen === true;
-    this.#child = spawn(...untouched(command, args), {
+    const [first, ...others] = [...enter(options.within), command, ...args];
+    this.#child = spawn(...untouched(first, others), {
       detached: true,
       stdio: [hasInput ? 'pipe' : 'ignore', 'pipe', 'pipe'],
       env: options.env ?? process.env,
@@ -151,6 +155,10 @@ export async function until(
     if (performance.now() > deadlineMs) throw new Error(`${withinMs} ms passed: ${explain()}`);
     await delay(5);
   }
+}
+
+function enter(namespace: string | undefined): string[] {
+  return namespace === undefined ? [] : [peerPath('ip'), 'netns', 'exec', namespace];
 }
 
 /** Kills all processes of the sessions with these ids, and what they start meanwhile; resolves once they are gone. */

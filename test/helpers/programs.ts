@@ -1,7 +1,7 @@
 /**
  * The project's own programs as real processes: a relay with a state folder of its own, its commands, connectors.
  *
- * Everything is on loopback and on a port that the system chose. `stop` ends the process group and removes the
+ * Everything is on loopback, unless a host of another network is named, and on a port that the system chose. `stop` ends the process group and removes the
  * folder; give it to `t.teardown` as soon as it exists.
  */
 import { randomBytes } from 'node:crypto';
@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Daemon } from './daemons.ts';
+import type { NetworkHost } from './network.ts';
 import { repositoryUrl } from './peers.ts';
 import { RunningProcess, type ProcessOptions } from './processes.ts';
 
@@ -38,15 +39,18 @@ export interface RelayOptions {
   port?: number;
   /** More options of `relayapp serve`. */
   args?: readonly string[];
+  /** Where it runs; default: here, on loopback. */
+  at?: NetworkHost;
 }
 
 /** Starts a relay and resolves once it listens; rejects with what it printed if it does not. */
-export async function startRelay({ port = 0, args = [] }: RelayOptions = {}): Promise<Relay> {
+export async function startRelay({ port = 0, args = [], at }: RelayOptions = {}): Promise<Relay> {
   const folder = mkdtempSync(join(tmpdir(), 'telnet-relay-'));
   chmodSync(folder, 0o711); // started as root, the relay becomes somebody else, who has to get to its state
   const state = join(folder, 'state');
-  const serve = ['serve', '--listen', `127.0.0.1:${port}`, '--state', state, ...args];
-  const relay = runProgram('relay', serve);
+  const host = at?.address ?? '127.0.0.1';
+  const serve = ['serve', '--listen', `${host}:${port}`, '--state', state, ...args];
+  const relay = runProgram('relay', serve, { within: at?.namespace });
   const stop = async (): Promise<void> => {
     await relay.stop(10_000);
     rmSync(folder, { recursive: true, force: true });
@@ -54,8 +58,8 @@ export async function startRelay({ port = 0, args = [] }: RelayOptions = {}): Pr
   const command = (words: readonly string[], input?: string): Promise<string> =>
     output(runProgram('relay', [...words, '--state', state], input === undefined ? {} : { input }));
   try {
-    const [, listening] = await relay.output(/127\.0\.0\.1:(\d+)/);
-    return { host: '127.0.0.1', port: Number(listening), process: relay, state, command, stop };
+    const [, listening] = await relay.output(/"relay-listening".*?:(\d+)[" ]/);
+    return { host, port: Number(listening), process: relay, state, command, stop };
   } catch (error) {
     await stop();
     throw error;

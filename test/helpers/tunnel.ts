@@ -1,18 +1,19 @@
 /**
  * A visit through real processes, reduced to its two ends: relay and connector run as programs, the caller of this
- * holds the engineer's socket and the daemon's socket. What bulk, back-pressure and load are measured with.
+ * holds the engineer's socket and the daemon's socket, which may be on other hosts (network.ts). What bulk, back-pressure and load are measured with.
  *
  * Both sockets are handed over paused, right behind the greeting, with half-open allowed; nothing that goes through
  * is kept here. The engineer comes the original's way (session id and engineer password) and negotiates nothing but
  * the timing mark. Everything is ended by what is given to `teardown`.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { HostPort } from '../../src/base/address.ts';
 import { addressOf } from '../../src/relay/listeners.ts';
 import type { SessionView } from '../../src/relay/sessions.ts';
+import type { NetworkHost } from './network.ts';
 import { makeOneTimePassword, runProgram, startRelay, type Relay } from './programs.ts';
 import type { RunningProcess } from './processes.ts';
 
@@ -26,6 +27,7 @@ export interface Tunnel {
   readonly connector: RunningProcess;
   readonly engineer: Socket;
   readonly daemon: Socket;
+  readonly session: string;
   /** The session as the relay lists it at this moment. */
   view(): Promise<SessionView>;
 }
@@ -36,33 +38,38 @@ const NO_OPERATION = Buffer.of(255, 241);
 const ASK_MARK = Buffer.of(255, 253, 6);
 const GIVE_MARK = Buffer.of(255, 251, 6);
 
+export interface TunnelOptions {
+  readonly relay?: Relay;
+  readonly log?: string;
+  /** Where connector and daemon run, and where the engineer sits; default: here. */
+  readonly siteAt?: NetworkHost;
+  readonly engineerAt?: NetworkHost;
+}
+
 /** A relay of its own unless one is given; a connector that consents and records nowhere unless `log` names a file. */
-export async function openTunnel(
-  scope: Scope,
-  options: { relay?: Relay; log?: string } = {},
-): Promise<Tunnel> {
+export async function openTunnel(scope: Scope, options: TunnelOptions = {}): Promise<Tunnel> {
   const relay = options.relay ?? (await startRelay());
   if (!options.relay) scope.teardown(() => relay.stop());
   const { session, customerPassword, engineerPassword } = await makeOneTimePassword(relay);
-  const site = await startSite(scope);
+  const site = await startSite(scope, options.siteAt);
   const connector = runProgram(
     'connector',
     [
       ...['-host', relay.host, '-port', String(relay.port), '-password', '-', '-consent', 'auto', '-noecho'],
       ...['-target', `${site.address.host}:${site.address.port}`, '-file', options.log ?? '/dev/null'],
     ],
-    { input: `${customerPassword}\n` },
+    { input: `${customerPassword}\n`, within: options.siteAt?.namespace },
   );
   scope.teardown(() => connector.stop());
   await connector.output(/waiting for the engineer/);
-  const engineer = await logIn(scope, relay, session, engineerPassword);
+  const engineer = await logIn(scope, relay, session, engineerPassword, options.engineerAt);
   const daemon = await site.visited;
-  return { relay, connector, engineer, daemon, view: () => viewOf(relay, session) };
+  return { relay, connector, engineer, daemon, session, view: () => viewOf(relay, session) };
 }
 
 /** A socket at the login prompt of the relay, paused behind it. It speaks first, so that it is greeted at once. */
-export async function dialPrompt(scope: Scope, { host, port }: HostPort): Promise<Socket> {
-  const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
+export async function dialPrompt(scope: Scope, relay: HostPort, at?: NetworkHost): Promise<Socket> {
+  const socket = at ? await at.dial(relay) : connect({ ...relay, allowHalfOpen: true, noDelay: true });
   socket.on('error', () => {});
   scope.teardown(() => socket.destroy());
   socket.write(NO_OPERATION);
@@ -91,8 +98,14 @@ export function temporaryFolder(scope: Scope): string {
 }
 
 /** Comes the original's way and resolves behind the daemon's greeting, paused. */
-export async function logIn(scope: Scope, relay: HostPort, name: string, password: string): Promise<Socket> {
-  const socket = await dialPrompt(scope, relay);
+export async function logIn(
+  scope: Scope,
+  relay: HostPort,
+  name: string,
+  password: string,
+  at?: NetworkHost,
+): Promise<Socket> {
+  const socket = await dialPrompt(scope, relay, at);
   socket.write(`${name}\r\n`);
   await readUntil(socket, 'Password: ');
   socket.write(`${password}\r\n`);
@@ -129,10 +142,13 @@ export function readUntil(socket: Socket, text: string | Buffer): Promise<void> 
 }
 
 /** A daemon that greets its first visit; the connector's check, which comes first, is let go. */
-async function startSite(scope: Scope): Promise<{ address: HostPort; visited: Promise<Socket> }> {
+async function startSite(
+  scope: Scope,
+  at?: NetworkHost,
+): Promise<{ address: HostPort; visited: Promise<Socket> }> {
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   scope.teardown(() => server.close());
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = at ? await at.expose(server) : await listenHere(server);
   let connections = 0;
   const visited = new Promise<Socket>((resolve) => {
     server.on('connection', (socket) => {
@@ -144,7 +160,12 @@ async function startSite(scope: Scope): Promise<{ address: HostPort; visited: Pr
       resolve(socket);
     });
   });
-  return { address: addressOf(server), visited };
+  return { address, visited };
+}
+
+async function listenHere(server: Server): Promise<HostPort> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return addressOf(server);
 }
 
 async function viewOf(relay: Relay, session: string): Promise<SessionView> {
