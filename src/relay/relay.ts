@@ -10,7 +10,7 @@ import type { SecureContext } from 'node:tls';
 import { NetworkList } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { UrgentData } from '../stream/urgent.ts';
+import type { PeerSilence, UrgentData } from '../stream/socket-calls.ts';
 import { PROTOCOL_VERSION } from '../wire/frames.ts';
 import { Accounts } from './accounts.ts';
 import { Audit } from './audit.ts';
@@ -38,6 +38,7 @@ export interface RelaySurroundings {
   readonly clock: Clock;
   readonly log: Log;
   readonly urgent: UrgentData;
+  readonly silence: PeerSilence;
   readonly state: StateDirectory;
   readonly secureContext: SecureContext;
 }
@@ -61,7 +62,10 @@ export class Relay {
   #stopping: Promise<void> | null = null;
 
   /** Opens the audit file and reads the accounts. Throws OperatorError. */
-  constructor(settings: RelaySettings, { clock, log, urgent, state, secureContext }: RelaySurroundings) {
+  constructor(
+    settings: RelaySettings,
+    { clock, log, urgent, silence, state, secureContext }: RelaySurroundings,
+  ) {
     const stretcher = new Stretcher();
     const { relayId, software } = settings;
     this.#clock = clock;
@@ -83,6 +87,7 @@ export class Relay {
       clock,
       log,
       urgent,
+      silence,
       secureContext,
       timers: this.#timers,
       telnetFrom: new NetworkList(settings.telnetFrom),

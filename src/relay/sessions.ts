@@ -25,6 +25,7 @@ import { isOnlyNop } from '../wire/telnet.ts';
 import type { Audit } from './audit.ts';
 import type { DataHost } from './connector-door.ts';
 import type { ConnectorHost, ConnectorLink, Terms } from './connector-link.ts';
+import { DeadPeers } from './dead-peers.ts';
 import { Deadlines, type DeadlineLimits } from './deadlines.ts';
 import { Invitations, type Invitation } from './invitations.ts';
 import { hashOf } from './engineer-way.ts';
@@ -65,6 +66,7 @@ export class Sessions implements ConnectorHost, DataHost {
   readonly #limits: SessionLimits;
   readonly #table: SessionTable<Session>;
   readonly #deadlines: Deadlines;
+  readonly #deadPeers: DeadPeers;
   readonly #byId = new Map<string, Session>();
   readonly #byVisit = new Map<string, Session>();
   readonly #byConnector = new Map<ConnectorLink, Session>();
@@ -76,6 +78,7 @@ export class Sessions implements ConnectorHost, DataHost {
     this.relayCard = relayCard;
     this.#limits = limits;
     this.#table = new SessionTable(limits.sessionsMax);
+    this.#deadPeers = new DeadPeers(clock, limits.sessionsMax);
     this.#deadlines = new Deadlines(clock, this.#table, limits, {
       stageExpired: (row) => this.#report(this.#table.attachmentAt(row), 'stageExpired'),
       idleExpired: (row) => this.#report(this.#table.attachmentAt(row), 'idleExpired'),
@@ -183,6 +186,7 @@ export class Sessions implements ConnectorHost, DataHost {
   stop(): void {
     for (const session of [...this.#byId.values()]) this.#report(session, 'relayStopping');
     this.#deadlines.stop();
+    this.#deadPeers.stop();
   }
 
   confirmationWrong(invitation: Invitation, from: string): void {
@@ -315,6 +319,7 @@ export class Sessions implements ConnectorHost, DataHost {
       encodeFrame('dataAccepted', { tag: dataTag(session.connector!.dataKey, 'relay', visit, exporter) }),
     );
     session.splice = new Splice(engineer.leg, leg, this.#spliceOwner(session, row));
+    this.#deadPeers.watch(row, engineer.leg, leg);
     engineer.join(session.splice);
     session.splice.start();
   }
@@ -357,6 +362,7 @@ export class Sessions implements ConnectorHost, DataHost {
     this.#forgetVisit(session);
     this.#byId.delete(session.id);
     if (connector) this.#byConnector.delete(connector);
+    this.#deadPeers.forget(row);
     this.#table.release(session.handle);
     if (data) this.closeLeg(data.leg);
     connector?.bye(outcome);

@@ -11,7 +11,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { dialTcp } from '../../src/connector/dial.ts';
 import { addressOf } from '../../src/relay/listeners.ts';
 import { SocketLeg } from '../../src/stream/socket-leg.ts';
-import { loadUrgentData, type UrgentData } from '../../src/stream/urgent.ts';
+import { loadSocketCalls, type UrgentData } from '../../src/stream/socket-calls.ts';
 import { COMMAND, IAC } from '../../src/wire/telnet.ts';
 import { describeCommand, TelnetDecoder } from '../wire/telnet-reader.ts';
 import { until } from '../helpers/rig.ts';
@@ -24,7 +24,7 @@ const MSG_OOB = 1;
 
 const DATA_MARK = Buffer.of(COMMAND.DM);
 const system = await loadSystemCalls();
-const urgent = await loadUrgentData(process.platform);
+const { urgent } = await loadSocketCalls(process.platform);
 const skip = system ? false : 'missing: koffi, or this is not Linux';
 
 t.test(
@@ -110,7 +110,7 @@ t.test('with it the Data Mark is a command and all data is data', { skip }, asyn
 });
 
 t.test('where there is no FFI it says so, and leaves sockets alone', async (t) => {
-  const none = await loadUrgentData('plan9');
+  const { urgent: none } = await loadSocketCalls('plan9');
   t.notOk(none.available);
   const { server, accepted } = await listening(t);
   const peer = await dial(server, none);
