@@ -133,6 +133,7 @@ const CASES: readonly Case[] = [
       const { bytes, sha256 } = await sent;
       await received.reaches(bytes);
       t.equal(received.sha256(), sha256);
+      visit.daemon.resume().once('end', () => visit.daemon.end());
       visit.engineer.removeAllListeners('data').resume().end();
       const { code } = await visit.connector.ended;
       t.equal(code, outcomeRow('engineer').exitStatus);

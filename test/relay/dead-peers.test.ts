@@ -2,7 +2,7 @@
  * Who is taken for dead and who is not: by hand-moved time with peers of which the test says what the system would
  * say, and once in whole visits.
  */
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { DeadPeers } from '../../src/relay/dead-peers.ts';
 import {
