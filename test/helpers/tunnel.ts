@@ -1,6 +1,7 @@
 /**
  * A visit through real processes, reduced to its two ends: relay and connector run as programs, the caller of this
- * holds the engineer's socket and the daemon's socket, which may be on other hosts (network.ts). What bulk, back-pressure and load are measured with.
+ * holds the engineer's socket and the daemon's socket, which may be on other hosts (network.ts). What bulk,
+ * back-pressure and load are measured with.
  *
  * Both sockets are handed over paused, right behind the greeting, with half-open allowed; nothing that goes through
  * is kept here. The engineer comes the original's way (session id and engineer password) and negotiates nothing but
@@ -71,8 +72,10 @@ export async function openTunnel(scope: Scope, options: TunnelOptions = {}): Pro
 }
 
 /** A socket at the login prompt of the relay, paused behind it. It speaks first, so that it is greeted at once. */
-export async function dialPrompt(scope: Scope, relay: HostPort, at?: Dialler): Promise<Socket> {
-  const socket = at ? await at.dial(relay) : connect({ ...relay, allowHalfOpen: true, noDelay: true });
+export async function dialPrompt(scope: Scope, { host, port }: HostPort, at?: Dialler): Promise<Socket> {
+  const socket = at
+    ? await at.dial({ host, port })
+    : connect({ host, port, allowHalfOpen: true, noDelay: true });
   socket.on('error', () => {});
   scope.teardown(() => socket.destroy());
   socket.write(NO_OPERATION);

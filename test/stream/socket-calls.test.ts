@@ -1,6 +1,6 @@
 /**
- * TCP urgent data, as the SYNCH of a telnet program sends it: nothing may be lost on its way through a leg. And what the
- * system is asked of silent peers; that it finds those who vanished is shown in test/e2e/vanished.test.ts.
+ * TCP urgent data, as the SYNCH of a telnet program sends it: nothing may be lost on its way through a leg. And what
+ * the system is asked of silent peers; that it finds those who vanished is shown in test/e2e/vanished.test.ts.
  *
  * Node cannot send urgent data, so the sending end is made of system calls by FFI (koffi, as for receiving it). They
  * block this very process, so what they sent is already queued when the socket is accepted.
