@@ -12,7 +12,7 @@ import type { Cancel, Clock } from '../base/clock.ts';
 import { errorCode, errorText, OperatorError } from '../base/errors.ts';
 import { durationText } from '../base/options.ts';
 import { visibleText } from '../base/text.ts';
-import type { UrgentData } from '../stream/urgent.ts';
+import type { UrgentData } from '../stream/socket-calls.ts';
 import {
   FEATURE,
   PROTOCOL_VERSION,

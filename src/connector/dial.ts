@@ -12,7 +12,7 @@ import { hostPortText, plainAddress } from '../base/address.ts';
 import type { Cancel, Clock } from '../base/clock.ts';
 import { errorCode, errorText } from '../base/errors.ts';
 import { SocketLeg } from '../stream/socket-leg.ts';
-import type { UrgentData } from '../stream/urgent.ts';
+import type { UrgentData } from '../stream/socket-calls.ts';
 import { visibleText } from '../base/text.ts';
 import { EXPORTER_BYTES, EXPORTER_LABEL } from '../wire/data-auth.ts';
 import { ALPN } from '../wire/frames.ts';

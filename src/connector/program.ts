@@ -10,7 +10,7 @@ import { systemClock } from '../base/clock.ts';
 import { OperatorError } from '../base/errors.ts';
 import { closeGoneTerminals, Interrupted, readSecret } from '../base/terminal.ts';
 import { VERSION } from '../base/version.ts';
-import { loadUrgentData } from '../stream/urgent.ts';
+import { loadSocketCalls } from '../stream/socket-calls.ts';
 import { Connector } from './connector.ts';
 import { Console } from './console.ts';
 import { outcomeEnding } from './ending.ts';
@@ -69,7 +69,7 @@ async function runConnector(
     clock: systemClock,
     console,
     transcript,
-    urgent: await loadUrgentData(system.platform),
+    urgent: (await loadSocketCalls(system.platform)).urgent,
     hostName: hostname(),
     hostsFile: hostsFile(system),
     software: `tndconnect/${VERSION}`,

@@ -12,7 +12,7 @@ import { errorCode, errorText } from '../base/errors.ts';
 import { closeGracefully, discardingSink, type Leg } from '../stream/leg.ts';
 import { SocketLeg } from '../stream/socket-leg.ts';
 import { Splice, type Side } from '../stream/splice.ts';
-import type { UrgentData } from '../stream/urgent.ts';
+import type { UrgentData } from '../stream/socket-calls.ts';
 import { dataTag, verifyDataTag } from '../wire/data-auth.ts';
 import { FrameDecoder } from '../wire/frame-decoder.ts';
 import { encodeFrame, VISIT_FAILED } from '../wire/frames.ts';

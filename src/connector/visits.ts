@@ -8,7 +8,7 @@
 import type { HostPort } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import { visibleText } from '../base/text.ts';
-import type { UrgentData } from '../stream/urgent.ts';
+import type { UrgentData } from '../stream/socket-calls.ts';
 import { WARNING, type FrameFields, type FrameName } from '../wire/frames.ts';
 import { outcomeRow, type Outcome } from '../wire/outcomes.ts';
 import { WireError } from '../wire/wire-error.ts';

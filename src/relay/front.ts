@@ -17,7 +17,7 @@ import type { NetworkList } from '../base/address.ts';
 import type { Log } from '../base/log.ts';
 import { closeGracefully, type LegSink } from '../stream/leg.ts';
 import { SocketLeg } from '../stream/socket-leg.ts';
-import type { UrgentData } from '../stream/urgent.ts';
+import type { PeerSilence, UrgentData } from '../stream/socket-calls.ts';
 import { EXPORTER_BYTES, EXPORTER_LABEL } from '../wire/data-auth.ts';
 import { ALPN } from '../wire/frames.ts';
 import { RESUMPTION_LABEL } from '../wire/key-auth.ts';
@@ -33,6 +33,7 @@ export interface FrontHost {
   readonly log: Log;
   readonly timers: ConnectionTimers;
   readonly urgent: UrgentData;
+  readonly silence: PeerSilence;
   readonly secureContext: SecureContext;
   readonly telnetFrom: NetworkList;
   readonly greetAfterMs: number;
@@ -59,7 +60,7 @@ export function receive(socket: Socket, host: FrontHost): void {
     socket.destroy();
     return;
   }
-  const leg = new SocketLeg(socket);
+  const leg = new SocketLeg(socket, host.silence);
   const mayGreet = host.telnetFrom.contains(leg.remoteAddress);
   new FirstBytes(leg, timer, host, mayGreet).start();
 }
@@ -156,7 +157,7 @@ function startTls(socket: Socket, timer: ConnectionTimer, host: FrontHost): void
     if (isConnector && secured.getProtocol() !== 'TLSv1.3') return giveUp();
     secured.off('close', closeTimer);
     secured.off('end', giveUp);
-    const leg = new SocketLeg(secured);
+    const leg = new SocketLeg(secured, host.silence);
     secured.off('error', fail);
     if (!isConnector) return new FirstBytes(leg, timer, host, true).start();
     timer.armAtAge(MACHINE_DEADLINE_MS, () => leg.destroy());

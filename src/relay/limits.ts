@@ -45,6 +45,15 @@ export const SESSION_CLOSED_MS = 60_000;
 /** Sources whose wrong tries are kept for each session. More only serve whoever has many addresses, and 50 bits. */
 export const TRYING_SOURCES_MAX = 1_024;
 
+/** A peer of a visit is dead when nothing was heard from it for this long, as long as keep-alive waits, */
+export const DEAD_PEER_SILENCE_MS = 30_000;
+/** and it was asked in vain this often (a packet or two get lost on any line), */
+export const DEAD_PEER_TRIES_MIN = 3;
+/** and that was noticed this long ago: its line may have been quiet before. Keep-alive gives it ten seconds. */
+export const DEAD_PEER_OWING_MS = 8_000;
+/** Each peer is looked at this often: with it, all together stays below 45 s. */
+export const DEAD_PEER_CHECK_MS = 3_000;
+
 /** A telnet client answers a mark in a round trip; one that has not after this never will. */
 export const SYNC_MS = 1_000;
 /**

@@ -9,7 +9,7 @@ import type { Server, Socket } from 'node:net';
 import { NetworkList } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { UrgentData } from '../stream/urgent.ts';
+import type { PeerSilence, UrgentData } from '../stream/socket-calls.ts';
 import { PROTOCOL_VERSION } from '../wire/frames.ts';
 import { Accounts } from './accounts.ts';
 import { Audit } from './audit.ts';
@@ -41,6 +41,7 @@ export interface RelaySurroundings {
   readonly clock: Clock;
   readonly log: Log;
   readonly urgent: UrgentData;
+  readonly silence: PeerSilence;
   readonly state: StateDirectory;
   readonly identity: Identity;
 }
@@ -66,7 +67,7 @@ export class Relay {
   #stopping: Promise<void> | null = null;
 
   /** Opens the audit file and reads the accounts. Throws OperatorError. */
-  constructor(settings: RelaySettings, { clock, log, urgent, state, identity }: RelaySurroundings) {
+  constructor(settings: RelaySettings, { clock, log, urgent, silence, state, identity }: RelaySurroundings) {
     const stretcher = new Stretcher();
     const { software } = settings;
     this.#clock = clock;
@@ -92,6 +93,7 @@ export class Relay {
       clock,
       log,
       urgent,
+      silence,
       secureContext: identity.secureContext,
       timers: this.#timers,
       telnetFrom: new NetworkList(settings.telnetFrom),

@@ -9,7 +9,7 @@ import type { Clock } from '../base/clock.ts';
 import { OperatorError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { parseOptions } from '../base/options.ts';
-import { loadUrgentData } from '../stream/urgent.ts';
+import { loadSocketCalls } from '../stream/socket-calls.ts';
 import { ControlServer } from './control-server.ts';
 import { loadIdentity } from './identity.ts';
 import { DEADLINE_LIMITS, SESSIONS_MAX } from './limits.ts';
@@ -58,7 +58,7 @@ export async function serve(argv: readonly string[], surroundings: ServeSurround
   const runAs = chooseUser(credentials, options.user);
   const state = locateState(options.state, surroundings);
 
-  const urgent = await loadUrgentData(surroundings.platform);
+  const { urgent, silence } = await loadSocketCalls(surroundings.platform);
   const servers = await listenAll(addresses);
   try {
     prepareState(state, runAs);
@@ -83,7 +83,7 @@ export async function serve(argv: readonly string[], surroundings: ServeSurround
           waitMs: options.waitTimeout,
         },
       },
-      { clock, log, urgent, state, identity },
+      { clock, log, urgent, silence, state, identity },
     );
     const control = new ControlServer(relay, clock, log);
     await control.listen(state.controlSocket);
@@ -97,6 +97,7 @@ export async function serve(argv: readonly string[], surroundings: ServeSurround
     });
     warnOfWeaknesses(log, {
       urgentAvailable: urgent.available,
+      silenceAvailable: silence.available,
       usesDefault: telnetFrom === null,
       addresses: bound,
     });
@@ -128,11 +129,21 @@ function announce(log: Log, addresses: readonly HostPort[], fields: Readonly<Rec
 
 function warnOfWeaknesses(
   log: Log,
-  facts: { urgentAvailable: boolean; usesDefault: boolean; addresses: readonly HostPort[] },
+  facts: {
+    urgentAvailable: boolean;
+    silenceAvailable: boolean;
+    usesDefault: boolean;
+    addresses: readonly HostPort[];
+  },
 ): void {
   if (!facts.urgentAvailable) {
     log.warn('urgent-data-lossy', {
       why: 'the optional package koffi cannot be loaded: a telnet SYNCH may lose a byte',
+    });
+  }
+  if (!facts.silenceAvailable) {
+    log.warn('dead-peers-late', {
+      why: 'the optional package koffi cannot be loaded: a peer that vanishes while bytes wait for it is noticed late',
     });
   }
   const isPublic = facts.addresses.some(({ host }) => !LOOPBACK.contains(host));

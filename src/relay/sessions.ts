@@ -18,6 +18,7 @@ import { isOnlyNop } from '../wire/telnet.ts';
 import type { Audit } from './audit.ts';
 import type { DataHost } from './connector-door.ts';
 import type { ConnectorLink, Terms } from './connector-link.ts';
+import { DeadPeers } from './dead-peers.ts';
 import { Deadlines, type DeadlineLimits } from './deadlines.ts';
 import { Invitations, type Invitation } from './invitations.ts';
 import { hashOf } from './engineer-way.ts';
@@ -60,6 +61,7 @@ export class Sessions implements DataHost {
   readonly #limits: SessionLimits;
   readonly #table: SessionTable<Session>;
   readonly #deadlines: Deadlines;
+  readonly #deadPeers: DeadPeers;
   readonly #byId = new Map<string, Session>();
   readonly #byVisit = new Map<string, Session>();
   readonly #byConnector = new Map<ConnectorLink, Set<Session>>();
@@ -79,6 +81,7 @@ export class Sessions implements DataHost {
     this.#isTaken = isTaken;
     this.#limits = limits;
     this.#table = new SessionTable(limits.sessionsMax);
+    this.#deadPeers = new DeadPeers(clock, limits.sessionsMax);
     this.#deadlines = new Deadlines(clock, this.#table, limits, {
       stageExpired: (row) => this.report(this.#table.attachmentAt(row), 'stageExpired'),
       idleExpired: (row) => this.report(this.#table.attachmentAt(row), 'idleExpired'),
@@ -203,6 +206,7 @@ export class Sessions implements DataHost {
   stop(): void {
     for (const session of [...this.#byId.values()]) this.report(session, 'relayStopping');
     this.#deadlines.stop();
+    this.#deadPeers.stop();
   }
 
   /** The session's customer is here, over `link`. */
@@ -311,6 +315,7 @@ export class Sessions implements DataHost {
       encodeFrame('dataAccepted', { tag: dataTag(session.connector!.dataKey, 'relay', visit, exporter) }),
     );
     session.splice = new Splice(engineer.leg, leg, this.#spliceOwner(session, row));
+    this.#deadPeers.watch(row, engineer.leg, leg);
     engineer.join(session.splice);
     session.splice.start();
   }
@@ -353,6 +358,7 @@ export class Sessions implements DataHost {
     this.#forgetVisit(session);
     this.#byId.delete(session.id);
     if (connector) this.#release(session, connector);
+    this.#deadPeers.forget(row);
     this.#table.release(session.handle);
     if (data) this.closeLeg(data.leg);
     connector?.sessionOver(visit, outcome);

@@ -1,5 +1,5 @@
 /**
- * A live byte stream as the rest of the program sees it: six verbs and one consumer at a time.
+ * A live byte stream as the rest of the program sees it: seven verbs and one consumer at a time.
  *
  * The consumer (`sink`) is replaced when a stage is over (first bytes, dialogue or frames, splice); bytes that a
  * consumer had but did not use are handed to the next one explicitly. A leg reports `closed` exactly once, last.
@@ -35,8 +35,13 @@ export interface Leg {
   resume(): void;
   /** Sends what is queued, then this side's end. */
   end(): void;
-  /** Closes both directions at once; what is queued is lost. */
-  destroy(): void;
+  /** Closes both directions at once; what is queued is lost. With `error` the leg reports that it failed so. */
+  destroy(error?: Error): void;
+  /**
+   * How often the peer was asked in vain for an answer that it owes; 0 if anything was heard from it in the last
+   * `silentMs`, or if nobody can know.
+   */
+  unansweredTries(silentMs: number): number;
 }
 
 /** Consumes nothing and wants nothing more: for a leg that is on its way out. */

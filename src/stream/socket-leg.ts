@@ -9,12 +9,18 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { plainAddress } from '../base/address.ts';
 import { discardingSink, type Leg, type LegSink } from './leg.ts';
+import { noSilence, type PeerSilence } from './socket-calls.ts';
 
 const OWNER = Symbol('leg');
 type OwnedSocket = Socket & { [OWNER]?: SocketLeg };
 
 /** Probes of a silent peer begin after this long (RFC 9293 section 3.8.4 leaves it to the application). */
 const KEEPALIVE_DELAY_MS = 30_000;
+/**
+ * Bytes for a silent peer, and probes of one that does not read, are repeated this often at least. The system's own
+ * two minutes are too long to find out soon that a peer has vanished which had not been reading for a while.
+ */
+const RETRY_INTERVAL_MAX_MS = 10_000;
 
 export class SocketLeg implements Leg {
   readonly transport: 'tcp' | 'tls';
@@ -25,15 +31,18 @@ export class SocketLeg implements Leg {
   hasEnded = false;
   #error: Error | null = null;
   readonly #socket: OwnedSocket;
+  readonly #silence: PeerSilence;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, silence: PeerSilence = noSilence) {
     this.#socket = socket;
+    this.#silence = silence;
     this.transport = socket instanceof TLSSocket ? 'tls' : 'tcp';
     this.remoteAddress = plainAddress(socket.remoteAddress ?? '');
     this.localPort = socket.localPort ?? 0;
     this.#socket[OWNER] = this;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEPALIVE_DELAY_MS);
+    silence.askEvery(socket, RETRY_INTERVAL_MAX_MS);
     socket.on('data', onData);
     socket.on('drain', onDrain);
     socket.on('end', onEnd);
@@ -62,8 +71,12 @@ export class SocketLeg implements Leg {
     if (this.#socket.writable) this.#socket.end();
   }
 
-  destroy(): void {
-    this.#socket.destroy();
+  destroy(error?: Error): void {
+    this.#socket.destroy(error);
+  }
+
+  unansweredTries(silentMs: number): number {
+    return this.#silence.unansweredTries(this.#socket, silentMs);
   }
 
   /**

@@ -30,16 +30,24 @@ const HALF_CLOSED_S = '3600';
 const namespaces = new Set<string>();
 let serial = 0;
 
-process.on('exit', () => namespaces.forEach(removeNamespace));
+process.on('exit', removeAll);
+// The test runner's listeners end the program in a way that comes to no exit handler; processes.ts goes on from here.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGALRM'] as const)
+  process.prependOnceListener(signal, removeAll);
 
 /** For tap's `skip`: false where networks can be made, else why not. */
 export function skipWithoutNetwork(): string | false {
   const missing = skipUnless('ip', 'socat');
   if (missing || !isThere('ip')) return missing;
   const name = freeName('probe');
-  const made = ip(['netns', 'add', name]);
+  const steps = [
+    ['netns', 'add', name],
+    ['-n', name, 'link', 'add', 'uplink', 'type', 'veth'],
+    ['-n', name, 'rule', 'add', 'iif', 'uplink', 'blackhole'],
+  ];
+  const failed = steps.map(ip).find(({ isDone }) => !isDone);
   removeNamespace(name);
-  return made.isDone ? false : `no network namespaces here: ${made.error}`;
+  return failed ? `no network namespaces here: ${failed.error}` : false;
 }
 
 export class Network {
@@ -177,6 +185,10 @@ function addNamespace(name: string): string {
 function removeNamespace(namespace: string): void {
   ip(['netns', 'delete', namespace]);
   namespaces.delete(namespace);
+}
+
+function removeAll(): void {
+  namespaces.forEach(removeNamespace);
 }
 
 function freeName(name: string): string {

@@ -1,8 +1,8 @@
 /**
  * The project's own programs as real processes: a relay with a state folder of its own, its commands, connectors.
  *
- * Everything is on loopback, unless a host of another network is named, and on a port that the system chose. `stop` ends the process group and removes the
- * folder; give it to `t.teardown` as soon as it exists.
+ * Everything is on loopback, unless a host of another network is named (network.ts), and on a port that the system
+ * chose. `stop` ends the process group and removes the folder; give it to `t.teardown` as soon as it exists.
  */
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';

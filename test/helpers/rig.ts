@@ -24,7 +24,7 @@ import { addressOf, listen } from '../../src/relay/listeners.ts';
 import { Relay, type RelaySettings } from '../../src/relay/relay.ts';
 import type { SessionLimits } from '../../src/relay/sessions.ts';
 import { locateState, type StateDirectory } from '../../src/relay/state-directory.ts';
-import { loadUrgentData } from '../../src/stream/urgent.ts';
+import { loadSocketCalls, type PeerSilence } from '../../src/stream/socket-calls.ts';
 
 export interface RigSettings {
   readonly limits?: Partial<SessionLimits>;
@@ -35,6 +35,8 @@ export interface RigSettings {
   readonly state?: StateDirectory;
   /** The relay's, and that of the connectors that run here. */
   readonly clock?: Clock;
+  /** What the relay is told of peers that do not answer; default: what the system says. */
+  readonly silence?: PeerSilence;
 }
 
 export interface RunningConnector {
@@ -122,8 +124,9 @@ export async function startRig(t: Test, settings: RigSettings = {}): Promise<Rig
     connectorExpiryMs: settings.connectorExpiryMs ?? 3_600_000,
     limits: { ...DEADLINE_LIMITS, sessionsMax: 1_024, ...settings.limits },
   };
-  const urgent = await loadUrgentData(process.platform);
-  const relay = new Relay(relaySettings, { clock, log, urgent, state, identity });
+  const calls = await loadSocketCalls(process.platform);
+  const { urgent, silence } = { ...calls, ...settings };
+  const relay = new Relay(relaySettings, { clock, log, urgent, silence, state, identity });
   const server = await listen({ host: '127.0.0.1', port: 0 });
   relay.serve(server);
   t.teardown(() => relay.stop());

@@ -1,6 +1,7 @@
 /**
  * A visit through real processes, reduced to its two ends: relay and connector run as programs, the caller of this
- * holds the engineer's socket and the daemon's socket, which may be on other hosts (network.ts). What bulk, back-pressure and load are measured with.
+ * holds the engineer's socket and the daemon's socket, which may be on other hosts (network.ts). What bulk,
+ * back-pressure and load are measured with.
  *
  * Both sockets are handed over paused, right behind the greeting, with half-open allowed; nothing that goes through
  * is kept here. The engineer comes the original's way (session id and engineer password) and negotiates nothing but
@@ -38,12 +39,15 @@ const NO_OPERATION = Buffer.of(255, 241);
 const ASK_MARK = Buffer.of(255, 253, 6);
 const GIVE_MARK = Buffer.of(255, 251, 6);
 
+/** Where connections begin. */
+export type Dialler = Pick<NetworkHost, 'dial'>;
+
 export interface TunnelOptions {
   readonly relay?: Relay;
   readonly log?: string;
   /** Where connector and daemon run, and where the engineer sits; default: here. */
   readonly siteAt?: NetworkHost;
-  readonly engineerAt?: NetworkHost;
+  readonly engineerAt?: Dialler;
 }
 
 /** A relay of its own unless one is given; a connector that consents and records nowhere unless `log` names a file. */
@@ -68,8 +72,10 @@ export async function openTunnel(scope: Scope, options: TunnelOptions = {}): Pro
 }
 
 /** A socket at the login prompt of the relay, paused behind it. It speaks first, so that it is greeted at once. */
-export async function dialPrompt(scope: Scope, relay: HostPort, at?: NetworkHost): Promise<Socket> {
-  const socket = at ? await at.dial(relay) : connect({ ...relay, allowHalfOpen: true, noDelay: true });
+export async function dialPrompt(scope: Scope, { host, port }: HostPort, at?: Dialler): Promise<Socket> {
+  const socket = at
+    ? await at.dial({ host, port })
+    : connect({ host, port, allowHalfOpen: true, noDelay: true });
   socket.on('error', () => {});
   scope.teardown(() => socket.destroy());
   socket.write(NO_OPERATION);
@@ -103,7 +109,7 @@ export async function logIn(
   relay: HostPort,
   name: string,
   password: string,
-  at?: NetworkHost,
+  at?: Dialler,
 ): Promise<Socket> {
   const socket = await dialPrompt(scope, relay, at);
   socket.write(`${name}\r\n`);

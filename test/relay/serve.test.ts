@@ -12,10 +12,10 @@ import { LABEL_CHARACTERS_MAX, LINGER_MS } from '../../src/relay/limits.ts';
 import { serve } from '../../src/relay/serve.ts';
 import { temporaryFolder, TestSocket } from '../helpers/rig.ts';
 
-function start(state: string) {
+function start(state: string, platform: string = process.platform, lines: string[] = []) {
   return serve(['--listen', '127.0.0.1:0', '--state', state, '--greet-after', '50ms'], {
-    ...{ clock: systemClock, log: new Log(systemClock, () => {}) },
-    ...{ credentials: {}, platform: process.platform, hostName: 'relay.test', software: 'relayapp/test' },
+    ...{ clock: systemClock, log: new Log(systemClock, (line) => lines.push(line)) },
+    ...{ credentials: {}, platform, hostName: 'relay.test', software: 'relayapp/test' },
     ...{ env: {}, homeDirectory: '/', isRoot: false },
   });
 }
@@ -50,6 +50,13 @@ t.test('whatever a management client does, people are told at once that the rela
   engineer.socket.end();
   client.destroy();
   await stopped;
+});
+
+t.test('what cannot be done where there is no FFI is said at start', async (t) => {
+  const lines: string[] = [];
+  await (await start(join(temporaryFolder(t), 'state'), 'plan9', lines)).stop();
+  t.match(lines.join(''), /"warn","event":"urgent-data-lossy"/);
+  t.match(lines.join(''), /"warn","event":"dead-peers-late"/);
 });
 
 t.test('a damaged key, or one of another relay, is one line with the fix', async (t) => {

@@ -18,6 +18,9 @@ export class MemoryLeg implements Leg {
   isClosed = false;
   isPaused = true;
   hasEnded = false;
+  /** What the system would say of the peer. */
+  tries = 0;
+  silentMs = 0;
   /** Whether the peer has heard that nothing more will come. */
   peerHeardEnd = false;
   /** All that reached the peer. */
@@ -62,8 +65,12 @@ export class MemoryLeg implements Leg {
     if (!this.#isStalled) this.drain();
   }
 
-  destroy(): void {
-    this.fail(null);
+  destroy(error?: Error): void {
+    this.fail(error ?? null);
+  }
+
+  unansweredTries(silentMs: number): number {
+    return this.silentMs >= silentMs ? this.tries : 0;
   }
 
   /** The peer sends bytes. */

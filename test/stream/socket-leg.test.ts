@@ -51,6 +51,14 @@ for (const { name, pair } of TRANSPORTS) {
     t.equal(sink.events.filter((event) => event === 'ended').length, 1);
   });
 
+  t.test(`${name}: a leg that is destroyed for a reason reports it, once`, async (t) => {
+    const { leg, sink } = await open(t, pair);
+    leg.destroy(new Error('gone'));
+    leg.destroy(new Error('again'));
+    await until(() => leg.isClosed);
+    t.same(sink.events, ['closed gone']);
+  });
+
   t.test(`${name}: our end comes behind what is queued, and the peer can go on`, async (t) => {
     const { leg, peer, sink, received } = await open(t, pair);
     leg.resume();

@@ -9,25 +9,28 @@ import { loadIdentity } from '../../src/relay/identity.ts';
 import { addressOf } from '../../src/relay/listeners.ts';
 import { locateState, prepareState } from '../../src/relay/state-directory.ts';
 import type { LegSink } from '../../src/stream/leg.ts';
+import type { PeerSilence } from '../../src/stream/socket-calls.ts';
 import { SocketLeg } from '../../src/stream/socket-leg.ts';
 import { temporaryFolder, until } from '../helpers/rig.ts';
 
 export interface Pair {
   /** On the accepting side, paused, with a sink of its own until the test sets one. */
   readonly leg: SocketLeg;
+  /** What the leg was made of. */
+  readonly socket: Socket;
   /** On the connecting side; half-open is allowed. */
   readonly peer: Socket;
 }
 
-export async function tcpPair(t: Test): Promise<Pair> {
+export async function tcpPair(t: Test, silence?: PeerSilence): Promise<Pair> {
   const { accepted, peer } = await connectedSockets(t);
-  const leg = new SocketLeg(accepted);
+  const leg = new SocketLeg(accepted, silence);
   leg.pause();
-  return { leg, peer };
+  return { leg, socket: accepted, peer };
 }
 
 /** The same through TLS, with a certificate of a relay made for this. */
-export async function tlsPair(t: Test): Promise<Pair> {
+export async function tlsPair(t: Test, silence?: PeerSilence): Promise<Pair> {
   const { accepted, peer } = await connectedSockets(t);
   const state = locateState(temporaryFolder(t), { env: {}, homeDirectory: '/', isRoot: false });
   prepareState(state, null);
@@ -42,9 +45,9 @@ export async function tlsPair(t: Test): Promise<Pair> {
     new Promise((resolve) => server.once('secure', resolve)),
     new Promise((resolve) => client.once('secureConnect', resolve)),
   ]);
-  const leg = new SocketLeg(server);
+  const leg = new SocketLeg(server, silence);
   leg.pause();
-  return { leg, peer: client };
+  return { leg, socket: server, peer: client };
 }
 
 async function connectedSockets(t: Test): Promise<{ accepted: Socket; peer: Socket }> {

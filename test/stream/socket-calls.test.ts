@@ -1,5 +1,6 @@
 /**
- * TCP urgent data, as the SYNCH of a telnet program sends it: nothing may be lost on its way through a leg.
+ * TCP urgent data, as the SYNCH of a telnet program sends it: nothing may be lost on its way through a leg. And what
+ * the system is asked of silent peers; that it finds those who vanished is shown in test/e2e/vanished.test.ts.
  *
  * Node cannot send urgent data, so the sending end is made of system calls by FFI (koffi, as for receiving it). They
  * block this very process, so what they sent is already queued when the socket is accepted.
@@ -11,20 +12,22 @@ import { systemClock } from '../../src/base/clock.ts';
 import { dialTcp } from '../../src/connector/dial.ts';
 import { addressOf } from '../../src/relay/listeners.ts';
 import { SocketLeg } from '../../src/stream/socket-leg.ts';
-import { loadUrgentData, type UrgentData } from '../../src/stream/urgent.ts';
+import { loadSocketCalls, type PeerSilence, type UrgentData } from '../../src/stream/socket-calls.ts';
 import { COMMAND, IAC } from '../../src/wire/telnet.ts';
 import { describeCommand, TelnetDecoder } from '../wire/telnet-reader.ts';
 import { until } from '../helpers/rig.ts';
-import { Recorder } from './socket-pair.ts';
+import { Recorder, tcpPair, tlsPair } from './socket-pair.ts';
 
 /** Values of Linux. */
 const AF_INET = 2;
 const SOCK_STREAM = 1;
 const MSG_OOB = 1;
+const IPPROTO_TCP = 6;
+const TCP_RTO_MAX_MS = 44;
 
 const DATA_MARK = Buffer.of(COMMAND.DM);
 const system = await loadSystemCalls();
-const urgent = await loadUrgentData(process.platform);
+const { urgent, silence } = await loadSocketCalls(process.platform);
 const skip = system ? false : 'missing: koffi, or this is not Linux';
 
 t.test(
@@ -110,12 +113,17 @@ t.test('with it the Data Mark is a command and all data is data', { skip }, asyn
 });
 
 t.test('where there is no FFI it says so, and leaves sockets alone', async (t) => {
-  const none = await loadUrgentData('plan9');
+  const { urgent: none, silence } = await loadSocketCalls('plan9');
   t.notOk(none.available);
+  t.notOk(silence.available);
   const { server, accepted } = await listening(t);
   const peer = await dial(server, none);
   t.teardown(() => peer.destroy());
-  none.keep(await accepted);
+  const socket = await accepted;
+  none.keep(socket);
+  silence.askEvery(socket, 10_000);
+  t.equal(silence.unansweredTries(socket, 0), 0);
+  socket.destroy();
 });
 
 t.test('a socket that is already closed is left alone', { skip }, async (t) => {
@@ -128,7 +136,35 @@ t.test('a socket that is already closed is left alone', { skip }, async (t) => {
   await once(socket, 'close');
   urgent.keep(socket);
   t.ok(urgent.available);
+  silence.askEvery(socket, 10_000);
+  t.equal(silence.unansweredTries(socket, 0), 0);
 });
+
+for (const { transport, pair } of [
+  { transport: 'tcp', pair: tcpPair },
+  { transport: 'tls', pair: tlsPair },
+]) {
+  t.test(`a silent peer of a ${transport} leg is asked every ten seconds`, { skip }, async (t) => {
+    const asked: [socket: Socket, intervalMs: number][] = [];
+    const noting: PeerSilence = { ...silence, askEvery: (...of) => void asked.push(of) };
+    const { socket } = await pair(t, noting);
+    const [last, intervalMs] = asked.at(-1)!;
+    t.equal(last, socket);
+    t.equal(intervalMs, 10_000);
+    silence.askEvery(last, intervalMs);
+    const found = optionOf(descriptorOf(socket), IPPROTO_TCP, TCP_RTO_MAX_MS);
+    if (found === null) t.comment('this system cannot do it: it is older than Linux 6.15');
+    else t.equal(found, intervalMs);
+  });
+
+  t.test(`a ${transport} peer that lives and reads leaves nothing unanswered`, { skip }, async (t) => {
+    const { leg, peer } = await pair(t, silence);
+    const received = once(peer, 'data');
+    leg.write(Buffer.from('question'));
+    await received;
+    t.equal(leg.unansweredTries(0), 0);
+  });
+}
 
 /** All bytes that a leg gets of what `send` sent before the socket was accepted, up to the peer's end. */
 async function receive(t: Test, how: UrgentData, send: (peer: RawPeer) => void): Promise<Buffer> {
@@ -186,6 +222,7 @@ interface SystemCalls {
   connect(fd: number, address: Uint8Array, length: number): number;
   send(fd: number, bytes: Uint8Array, length: number, flags: number): number;
   close(fd: number): number;
+  getsockopt(fd: number, level: number, name: number, value: Int32Array, length: Uint32Array): number;
 }
 
 /** A TCP client by blocking system calls. */
@@ -233,10 +270,17 @@ async function loadSystemCalls(): Promise<SystemCalls | null> {
       connect: libc.func('int connect(int, const void *, uint)'),
       send: libc.func('long send(int, const void *, ulong, int)'),
       close: libc.func('int close(int)'),
+      getsockopt: libc.func('int getsockopt(int, int, int, void *, void *)'),
     };
   } catch {
     return null;
   }
+}
+
+/** A number that the system keeps for a socket; null when it does not know that option. */
+function optionOf(fd: number, level: number, name: number): number | null {
+  const value = new Int32Array(1);
+  return system!.getsockopt(fd, level, name, value, Uint32Array.of(4)) === 0 ? value[0] : null;
 }
 
 function descriptorOf(socket: Socket): number {
