@@ -22,8 +22,9 @@ export function hasTitle(env: NodeJS.ProcessEnv, platform: string): boolean {
 
 export class TerminalTitle {
   readonly #screen: Screen;
-  /** What the terminal shows, or will; null for its own. */
-  #shown: string | null = null;
+  /** What is to be shown, and what the terminal was given last; null for its own. */
+  #wanted: string | null = null;
+  #given: string | null = null;
   /** Not taken by the terminal yet: a stopped one is not given more. */
   #isWaiting = false;
 
@@ -33,14 +34,21 @@ export class TerminalTitle {
 
   /** Shows `text`, or with null the terminal's own title again. */
   show(text: string | null): void {
-    if (text === this.#shown || (this.#isWaiting && text !== null)) return;
-    const keep = this.#shown === null ? KEEP : '';
-    this.#shown = text;
+    this.#wanted = text;
+    this.#give();
+  }
+
+  #give(): void {
+    if (this.#isWaiting || this.#wanted === this.#given) return;
+    const keep = this.#given === null ? KEEP : '';
+    const text = this.#wanted;
+    this.#given = text;
     this.#isWaiting = true;
     this.#screen.control(
       text === null ? `${title('')}${GIVE_BACK}` : `${keep}${title(this.#safe(text))}`,
       () => {
         this.#isWaiting = false;
+        this.#give();
       },
     );
   }
