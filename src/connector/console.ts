@@ -35,6 +35,8 @@ interface Question {
 const INTERRUPTS = [0x03, 0x1c];
 const ANSWERS: Readonly<Record<string, Answer>> = { y: 'yes', Y: 'yes', n: 'no', N: 'no' };
 const TITLE_INTERVAL_MS = 1_000;
+/** Lines that wait for an answer; the log has them all. */
+const UNSAID_MAX = 100;
 const KEYS_TEXT = [
   'Tab     show the next visit',
   'Ctrl+D  end the visit that is shown',
@@ -58,6 +60,7 @@ export class Console {
   readonly #view: LiveView;
   readonly #title: TerminalTitle | null;
   #question: Question | null = null;
+  #unsaid: string[] = [];
   /** Consent given ahead, in words. */
   #notice: string | null = null;
   #endTicks: Cancel | null = null;
@@ -109,9 +112,11 @@ export class Console {
     await closed;
   }
 
-  /** A status line. */
+  /** A status line. While a question is open lines wait, so that it stays to be read; beyond a hundred the oldest goes. */
   say(text: string): void {
-    this.#screen.say(text);
+    if (this.#question === null) return this.#screen.say(text);
+    this.#unsaid.push(text);
+    if (this.#unsaid.length > UNSAID_MAX) this.#unsaid.shift();
   }
 
   /** An engineer is joined to the daemon. Shown, if no other visit is. */
@@ -179,6 +184,7 @@ export class Console {
     const question = this.#question;
     if (question === null) return;
     this.#question = null;
+    for (const line of this.#unsaid.splice(0)) this.#screen.say(line);
     this.#view.letGo();
     question.resolve(answer);
   }

@@ -173,13 +173,14 @@ t.test('a question stays to be read while visits go on, and only its own keys co
   await screen();
   for (let row = 0; row < 100; row += 1) t.equal(show('alice', `row ${row}\r\n`), true);
   for (const key of ['\t', '\u0004', 's', '?', 'w']) await press(key);
+  for (let line = 0; line < 110; line += 1) console.say(`line ${line}`);
   t.equal(await screen(), 'before\nLet bob in? (y/n)');
   t.same(ended, []);
   await press('y');
   t.equal(await asked, 'yes');
   t.match(
     await screen(),
-    /^before\nLet bob in\? \(y\/n\) yes\nrow 0\nrow 1\n[^]*row 99$/,
+    /^before\nLet bob in\? \(y\/n\) yes\nline 10\n[^]*\nline 109\nrow 0\nrow 1\n[^]*row 99$/,
     'nothing is missing',
   );
   t.equal(counts.interrupts, 0);
