@@ -40,6 +40,7 @@ import { outcomeCode, outcomeOfCode, type Outcome } from '../wire/outcomes.ts';
 import { WireError } from '../wire/wire-error.ts';
 import type { Secured } from './dial.ts';
 import { Ended } from './ending.ts';
+import { stepText } from './steps.ts';
 
 /** What is known once the relay has let the connector in. */
 export interface Accepted {
@@ -98,8 +99,6 @@ export interface ControlHost {
 const EXCHANGE_DEADLINE_MS = 20_000;
 /** The relay pings every 15 s: after two that are missing, and some time on the way, it is gone. */
 const SILENCE_MAX_MS = 40_000;
-/** Steps that come so often, and say so little, that they would hide the others. */
-const UNTOLD: readonly FrameName[] = ['ping', 'pong'];
 
 const REFUSALS: Readonly<Record<number, () => Ended>> = {
   [REFUSED.password]: () => wrongPassword(),
@@ -159,6 +158,7 @@ export class ControlLink implements LegSink {
   readonly #stays: boolean;
   readonly #decoder = new FrameDecoder();
   #stage: Stage = 'challenge';
+  #sinceMs = 0;
   #exchange: CpaceExchange | null = null;
   #key: StandingKey | null = null;
   #expectedTag: Uint8Array = new Uint8Array(0);
@@ -205,7 +205,7 @@ export class ControlLink implements LegSink {
 
   send<N extends FrameName>(name: N, fields: FrameFields<N>): void {
     if (this.#stage === 'closed') return;
-    if (!UNTOLD.includes(name)) this.host.detail(`Sent to the relay: ${name}.`);
+    this.#tell('sent', name, fields);
     // A relay that does not take its answers is not read either, or they would pile up.
     if (!this.#secured.leg.write(encodeFrame(name, fields))) this.#secured.leg.pause();
   }
@@ -333,13 +333,14 @@ export class ControlLink implements LegSink {
       ((link: ControlLink, frame: Frame) => void) | undefined;
     if (!handler) throw new WireError('unexpected-frame', `${frame.name} in stage ${this.#stage}`);
     if (this.#stage === 'open') this.#watchSilence();
-    if (!UNTOLD.includes(frame.name)) this.host.detail(`Received from the relay: ${frame.name}.`);
+    this.#tell('received', frame.name, frame);
     handler(this, frame);
   }
 
   #begin(stage: Stage): void {
     const { leg } = this.#secured;
     this.#stage = stage;
+    this.#sinceMs = this.#clock.now();
     leg.sink = this;
     leg.resume();
     this.#cancelDeadline = this.#clock.after(EXCHANGE_DEADLINE_MS, () =>
@@ -347,6 +348,11 @@ export class ControlLink implements LegSink {
         new Ended('notARelay', 'The relay accepts connections but does not answer; ask the engineer.'),
       ),
     );
+  }
+
+  #tell(direction: 'sent' | 'received', name: FrameName, fields: object): void {
+    const text = stepText(direction, name, fields, this.#clock.now() - this.#sinceMs);
+    if (text !== null) this.host.detail(text);
   }
 
   #settled(): Promise<void> {

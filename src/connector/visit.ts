@@ -15,10 +15,11 @@ import { Splice, type Side } from '../stream/splice.ts';
 import type { UrgentData } from '../stream/socket-calls.ts';
 import { dataTag, verifyDataTag } from '../wire/data-auth.ts';
 import { FrameDecoder } from '../wire/frame-decoder.ts';
-import { encodeFrame, VISIT_FAILED } from '../wire/frames.ts';
+import { encodeFrame, VISIT_FAILED, type FrameName } from '../wire/frames.ts';
 import { WireError } from '../wire/wire-error.ts';
 import { dialRelay, dialTcp, type RelayDialSurroundings, type Secured } from './dial.ts';
 import { OptionRefusal } from './option-refusal.ts';
+import { stepText } from './steps.ts';
 
 /** What a visit needs of the connector. */
 export interface VisitHost extends RelayDialSurroundings {
@@ -135,6 +136,12 @@ export class Visit {
     const { dataKey, clock } = this.#host;
     const visit = Buffer.from(this.id, 'hex');
     const decoder = new FrameDecoder();
+    const startMs = clock.now();
+    const tell = (direction: 'sent' | 'received', name: FrameName): void => {
+      const text = stepText(direction, name, {}, clock.now() - startMs);
+      if (text !== null) this.#host.detail(text);
+    };
+    tell('sent', 'dataHello');
     leg.write(
       encodeFrame('dataHello', { visit: this.id, tag: dataTag(dataKey, 'connector', visit, exporter) }),
     );
@@ -154,6 +161,7 @@ export class Visit {
             decoder.push(chunk);
             const frame = decoder.next();
             if (frame === null) return;
+            tell('received', frame.name);
             const isRelay =
               frame.name === 'dataAccepted' && verifyDataTag(frame.tag, dataKey, 'relay', visit, exporter);
             if (!isRelay)
