@@ -68,7 +68,7 @@ export class Consent {
   open(): void {
     if (!this.#isGivenAhead) return;
     const { untilWallMs } = this.#policy;
-    const hour = untilWallMs === null ? '' : ` until ${timeText(untilWallMs)}`;
+    const hour = this.#hourText;
     this.#say(`Engineers are let in without a question${hour} (-consent auto).`);
     if (this.#console.hasKeyboard) this.#say('w takes that back.');
     this.#console.setNotice(`let in without a question${hour} (w takes it back)`);
@@ -90,7 +90,10 @@ export class Consent {
 
   /** The customer's answer; `withdrawn` after `withdraw`, or when the relay waits no longer. */
   async decide(request: ConsentRequest): Promise<Answer> {
-    if (this.#isAhead()) return 'yes';
+    if (this.#isAhead()) {
+      this.#say(`Consent was given ahead${this.#hourText}: no question is asked.`);
+      return 'yes';
+    }
     if (!this.#console.hasKeyboard) {
       this.#say('There is no terminal to ask at: use -consent auto to allow visits.');
       return 'no';
@@ -130,6 +133,11 @@ export class Consent {
     } finally {
       this.#asking = null;
     }
+  }
+
+  get #hourText(): string {
+    const { untilWallMs } = this.#policy;
+    return untilWallMs === null ? '' : ` until ${timeText(untilWallMs)}`;
   }
 
   #pause(ms: number): Promise<void> | void {
