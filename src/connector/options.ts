@@ -20,8 +20,12 @@ export const CONNECTOR_OPTIONS = {
   password: {
     kind: 'text',
     value: 'PASSWORD',
-    help: 'the one-time password that the engineer told you; - asks for it, so that nobody sees it',
-    required: true,
+    help: 'the one-time password that the engineer told you (required); - asks for it, so that nobody sees it',
+  },
+  passwordFile: {
+    kind: 'text',
+    value: 'FILE',
+    help: 'take the password from the first line of this file instead, which nobody else may read',
   },
   file: {
     kind: 'text',
@@ -63,15 +67,19 @@ export const CONNECTOR_OPTIONS = {
   help: { kind: 'flag', help: 'show this text; so does /?' },
 } as const satisfies OptionTable;
 
+/** Exactly one of `password` and `passwordFile` is not null. */
 export type ConnectorOptions = Omit<Options<typeof CONNECTOR_OPTIONS>, 'target'> & {
   readonly target: HostPort;
   /** As typed. */
   readonly targetText: string;
 };
 
+/** `/?` may come as a path: shells of the MSYS family (Git Bash) put the folder in front that is their root. */
+const HELP = /^(-{1,2}help|-h|-\?|([A-Za-z]:[^]*)?[\\/]\?)$/;
+
 /** The options, or null when help is asked for. Throws OperatorError. */
 export function parseConnectorOptions(argv: readonly string[]): ConnectorOptions | null {
-  if (argv.some((argument) => ['/?', '-?', '-help', '--help', '-h'].includes(argument))) return null;
+  if (argv.some((argument) => HELP.test(argument))) return null;
   const { options, operands } = parseOptions(CONNECTOR_OPTIONS, argv, STYLE);
   if (operands.length > 0) {
     // The word itself may be part of a password, so only its place is told.
@@ -79,6 +87,7 @@ export function parseConnectorOptions(argv: readonly string[]): ConnectorOptions
       `argument ${argv.indexOf(operands[0]) + 1} is neither an option nor its value (one with spaces needs quotes); ${STYLE.hint}`,
     );
   }
+  checkPasswordOptions(options);
   const relay = parseHostPort(options.host, options.port);
   if (!relay || relay.host !== options.host) {
     throw new OperatorError(
@@ -90,6 +99,13 @@ export function parseConnectorOptions(argv: readonly string[]): ConnectorOptions
     throw new OperatorError('-target takes HOST or HOST:PORT, such as localhost or 192.168.1.5:2323');
   }
   return { ...options, target, targetText: options.target };
+}
+
+function checkPasswordOptions({ password, passwordFile }: Options<typeof CONNECTOR_OPTIONS>): void {
+  if (password === null && passwordFile === null)
+    throw new OperatorError(`-password PASSWORD is required, or -password-file FILE; ${STYLE.hint}`);
+  if (password !== null && passwordFile !== null)
+    throw new OperatorError('-password and -password-file are both given: leave one of them out');
 }
 
 export function helpConnector(): string {
