@@ -63,7 +63,7 @@ function notice(packages: readonly string[]): string {
     const { version, license } = manifestOf(name);
     return `${name} ${version} (${license})`;
   });
-  return `// tndconnect ${VERSION} of secure-telnet (Apache-2.0), with ${held.join(', ')}: their licences are at the end.`;
+  return `// tndconnect ${VERSION} of secure-telnet (Apache-2.0)\n// with ${held.join(', ')}: licences at the end`;
 }
 
 /** MIT wants its whole text in every copy. */

@@ -23,7 +23,7 @@ const AHEAD = { option: 'persist', status: 29 };
 
 const unit = readRepositoryFile('scripts/systemd/tndconnect.service');
 const customerPage = readRepositoryFile('docs/CUSTOMER.md');
-const settings = [...unit.matchAll(/^(\w+)=(.*)$/gm)];
+const settings = [...unit.replaceAll(/ \\\n +/g, ' ').matchAll(/^(\w+)=(.*)$/gm)];
 
 t.test('its command line is one that the program takes, and asks nobody', async (t) => {
   const [program, file, ...argv] = valueOf('ExecStart').split(' ');
