@@ -47,9 +47,13 @@ export async function bundleConnector(): Promise<Bundle> {
   return { text: `${lines.join('\n')}\n`, metafile };
 }
 
-/** `tndconnect` for cmd.exe, which starts no .mjs file by its name; it wants CRLF. */
+/** `tndconnect` for cmd.exe, which starts no .mjs file by its name; it wants CRLF. A caller's `echo` stays as it is. */
 export function cmdStarter(): string {
-  return ['@echo off', 'node "%~dp0tndconnect.mjs" %*', ''].join('\r\n');
+  return [
+    '@rem Starts tndconnect.mjs, which has to be in the same folder.',
+    '@node "%~dp0tndconnect.mjs" %*',
+    '',
+  ].join('\r\n');
 }
 
 /** Names of the packages that are in it, sorted. */
