@@ -106,11 +106,7 @@ t.test('a descriptor that is closed already is no trouble at the end', async (t)
     process.once('exit', closeGoneTerminals);
     closeSync(0);
     process.exitCode = 20;`;
-  const { status, stderr } = spawnSync(
-    ...untouched(process.execPath, ['--input-type=module', '-e', program]),
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
-  t.equal(status, 20, String(stderr));
+  const command = untouched(process.execPath, ['--input-type=module', '-e', program]);
+  const { status, stderr } = spawnSync(...command, { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
+  t.same({ status, stderr }, { status: 20, stderr: '' });
 });
