@@ -107,7 +107,11 @@ async function firstLine(input: NodeJS.ReadStream, stop: AbortSignal): Promise<s
  */
 export function closeGoneTerminals(): void {
   for (const fd of [0, 1, 2]) {
-    // A terminal that is gone is a character device still, and no terminal any more; so is /dev/null.
-    if (fstatSync(fd).isCharacterDevice() && !isatty(fd)) closeSync(fd);
+    try {
+      // A terminal that is gone is a character device still, and no terminal any more; so is /dev/null.
+      if (fstatSync(fd).isCharacterDevice() && !isatty(fd)) closeSync(fd);
+    } catch {
+      // It is closed, or of a kind that cannot be asked (Windows has some): there is nothing to reset.
+    }
   }
 }

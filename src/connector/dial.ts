@@ -203,7 +203,7 @@ function notARelay(address: HostPort, why: string): Ended {
 
 function relayUnreachable(address: HostPort, error: unknown, hostsFile: string): Ended {
   const code = errorCode(error);
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+  if (code === 'ENOTFOUND' || code.startsWith('EAI_')) {
     return new Ended(
       'relayNotFound',
       `DNS does not find ${address.host}; check -host, or add a line with its IP address and name to ${hostsFile}.`,

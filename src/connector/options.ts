@@ -30,8 +30,12 @@ export const CONNECTOR_OPTIONS = {
   password: {
     kind: 'text',
     value: 'PASSWORD',
-    help: 'the one-time password that the engineer told you; - asks for it, so that nobody sees it',
-    required: true,
+    help: 'the one-time password that the engineer told you (required); - asks for it, so that nobody sees it',
+  },
+  passwordFile: {
+    kind: 'text',
+    value: 'FILE',
+    help: 'take the password from the first line of this file instead, which nobody else may read',
   },
   file: {
     kind: 'text',
@@ -85,6 +89,7 @@ export const CONNECTOR_OPTIONS = {
 /** When consent that is given ahead ends: at an hour of the customer's clock, or after a time. */
 export type Until = { readonly hour: number; readonly minute: number } | { readonly afterMs: number };
 
+/** Exactly one of `password` and `passwordFile` is not null. */
 export type ConnectorOptions = Omit<Options<typeof CONNECTOR_OPTIONS>, 'target' | 'until'> & {
   readonly target: HostPort;
   readonly until: Until | null;
@@ -92,9 +97,12 @@ export type ConnectorOptions = Omit<Options<typeof CONNECTOR_OPTIONS>, 'target' 
   readonly targetText: string;
 };
 
+/** `/?` may come as a path: shells of the MSYS family (Git Bash) put the folder in front that is their root. */
+const HELP = /^(-{1,2}help|-h|-\?|([A-Za-z]:[^]*)?[\\/]\?)$/;
+
 /** The options, or null when help is asked for. Throws OperatorError. */
 export function parseConnectorOptions(argv: readonly string[]): ConnectorOptions | null {
-  if (argv.some((argument) => ['/?', '-?', '-help', '--help', '-h'].includes(argument))) return null;
+  if (argv.some((argument) => HELP.test(argument))) return null;
   const { options, operands } = parseOptions(CONNECTOR_OPTIONS, argv, STYLE);
   if (operands.length > 0) {
     // The word itself may be part of a password, so only its place is told.
@@ -102,6 +110,7 @@ export function parseConnectorOptions(argv: readonly string[]): ConnectorOptions
       `argument ${argv.indexOf(operands[0]) + 1} is neither an option nor its value (one with spaces needs quotes); ${STYLE.hint}`,
     );
   }
+  checkPasswordOptions(options);
   const relay = parseHostPort(options.host, options.port);
   if (!relay || relay.host !== options.host) {
     throw new OperatorError(
@@ -136,6 +145,13 @@ function parseUntil(text: string): Until {
   if (afterMs === null || afterMs < UNTIL_MS_MIN || afterMs > UNTIL_MS_MAX)
     throw new OperatorError('-until takes an hour such as 18:00, or a time such as 2h, from 1s to 168h');
   return { afterMs };
+}
+
+function checkPasswordOptions({ password, passwordFile }: Options<typeof CONNECTOR_OPTIONS>): void {
+  if (password === null && passwordFile === null)
+    throw new OperatorError(`-password PASSWORD is required, or -password-file FILE; ${STYLE.hint}`);
+  if (password !== null && passwordFile !== null)
+    throw new OperatorError('-password and -password-file are both given: leave one of them out');
 }
 
 export function helpConnector(): string {

@@ -9,10 +9,10 @@ import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import { systemClock } from '../base/clock.ts';
 import { OperatorError } from '../base/errors.ts';
+import { readSecretFile } from '../base/secret-file.ts';
 import { closeGoneTerminals, Interrupted, readSecret } from '../base/terminal.ts';
 import { VERSION } from '../base/version.ts';
 import { loadSocketCalls } from '../stream/socket-calls.ts';
-import { Connector } from './connector.ts';
 import { Console } from './console.ts';
 import { outcomeEnding } from './ending.ts';
 import { helpConnector, parseConnectorOptions, type ConnectorOptions } from './options.ts';
@@ -21,7 +21,8 @@ import { screenOutput } from './screen-output.ts';
 import { hasTitle } from './terminal-title.ts';
 import { Transcript } from './transcript.ts';
 
-const IMPATIENT = ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const;
+/** A system without one of these never sends it; Ctrl+Break is Windows' own. */
+const IMPATIENT = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGBREAK'] as const;
 /** The hang-up of a closed terminal may come after its end was seen, and is no second order. */
 const SIGNALS = [...IMPATIENT, 'SIGHUP'] as const;
 
@@ -63,11 +64,13 @@ async function runConnector(
 ): Promise<number> {
   const console = new Console({
     input: system.stdin,
-    output: screenOutput(system.stdout),
+    output: screenOutput(system.stdout, system.platform),
     clock: systemClock,
     charset: charsetOf(system.env, system.platform),
     hasTitle: system.stdout.isTTY && hasTitle(system.env, system.platform),
   });
+  // Half of what there is to load is for the password exchange: help and mistakes do not wait for it.
+  const { Connector } = await import('./connector.ts');
   const connector = new Connector(options, {
     clock: systemClock,
     console,
@@ -87,13 +90,22 @@ async function runConnector(
   for (const signal of SIGNALS) system.on(signal, interrupt);
   connector.stop.addEventListener('abort', letGo);
   try {
-    const password = options.password === '-' ? await askPassword(system, connector.stop) : options.password;
+    const password = await passwordOf(system, options, connector.stop);
     console.open();
     return await connector.run(password);
   } finally {
     letGo();
     await console.close();
   }
+}
+
+function passwordOf(
+  system: NodeJS.Process,
+  { password, passwordFile }: ConnectorOptions,
+  stop: AbortSignal,
+): string | Promise<string> {
+  if (passwordFile !== null) return readSecretFile(passwordFile, system.geteuid?.());
+  return password === '-' ? askPassword(system, stop) : password!;
 }
 
 /** Leaving the prompt is an ending like Ctrl+C at any other time. */

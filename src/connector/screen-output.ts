@@ -7,8 +7,9 @@ import { accessSync, constants, openSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { WriteStream } from 'node:tty';
 
-export function screenOutput(stdout: WriteStream): Writable {
-  const output = stdout.isTTY ? ownTerminal(stdout) : null;
+/** On Windows a console that is not read blocks whatever is asked for; it has no other names either. */
+export function screenOutput(stdout: WriteStream, platform: string): Writable {
+  const output = stdout.isTTY && platform !== 'win32' ? ownTerminal(stdout) : null;
   if (output === null) return stdout;
   const { _handle } = output as { _handle?: { setBlocking?(isBlocking: boolean): number } | null };
   _handle?.setBlocking?.(false);

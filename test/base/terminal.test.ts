@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { PassThrough } from 'node:stream';
 import t from 'tap';
 import { readNewSecret, readSecret, type Terminal } from '../../src/base/terminal.ts';
+import { untouched } from '../helpers/processes.ts';
 
 function terminal(
   isTTY: boolean,
@@ -94,4 +96,17 @@ t.test('a new secret is typed twice', async (t) => {
   await new Promise((resolve) => setImmediate(resolve));
   term.input.write('two\r');
   await t.rejects(secret, /not the same/);
+});
+
+t.test('a descriptor that is closed already is no trouble at the end', async (t) => {
+  const module = new URL('../../src/base/terminal.js', import.meta.url);
+  const program = `
+    import { closeSync } from 'node:fs';
+    import { closeGoneTerminals } from '${module.href}';
+    process.once('exit', closeGoneTerminals);
+    closeSync(0);
+    process.exitCode = 20;`;
+  const command = untouched(process.execPath, ['--input-type=module', '-e', program]);
+  const { status, stderr } = spawnSync(...command, { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
+  t.same({ status, stderr }, { status: 20, stderr: '' });
 });

@@ -1,8 +1,10 @@
 /** Dialling: what is blamed for an answer that does not come, or is not the relay's. */
+import dns from 'node:dns';
 import { createServer } from 'node:tls';
 import t from 'tap';
 import { systemClock } from '../../src/base/clock.ts';
 import { dialRelay, dialTcp } from '../../src/connector/dial.ts';
+import type { Ended } from '../../src/connector/ending.ts';
 import { addressOf } from '../../src/relay/listeners.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { startRig } from '../helpers/rig.ts';
@@ -26,6 +28,20 @@ for (const [what, host, code] of [
     t.equal(clock.armed, 0);
   });
 }
+
+t.test('a name that is not found is told as that, whatever word the system has for it', async (t) => {
+  const surroundings = { clock: systemClock, stop: new AbortController().signal, detail() {} };
+  for (const code of ['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA']) {
+    const fail = (_host: string, _options: unknown, done: (error: Error) => void): void =>
+      done(Object.assign(new Error('no'), { code }));
+    const lookups = t.capture(dns, 'lookup', fail as never);
+    const dial = dialRelay({ host: 'relay.test', port: 23 }, { ...surroundings, hostsFile: 'C:\\hosts' });
+    const { ending } = (await dial.catch((error: unknown) => error)) as Ended;
+    t.match(ending, { status: 21, text: /^DNS does not find relay\.test; .* to C:\\hosts\.$/ });
+    t.equal(lookups().length, 1);
+    lookups.restore();
+  }
+});
 
 t.test('what is dialled after the stop is given up at once', async (t) => {
   const clock = new FakeClock();

@@ -34,6 +34,9 @@ t.test('/? and its relatives ask for help, whatever else is given', async (t) =>
     ['-h'],
     ['-?'],
     ['-host', 'h', '/?'],
+    ['C:/Program Files/Git/?'],
+    ['C:\\msys64\\?'],
+    ['\\?'],
     ['-bad', '-help'],
   ]) {
     t.equal(parseConnectorOptions(argv), null, argv.join(' '));
@@ -48,7 +51,28 @@ t.test('host and password are always required', async (t) => {
     () => parseConnectorOptions(['-password', 'p']),
     /-host RELAY is required; run `tndconnect -help`/,
   );
-  t.throws(() => parseConnectorOptions(['-host', 'h']), /-password PASSWORD is required/);
+  t.throws(
+    () => parseConnectorOptions(['-host', 'h']),
+    /-password PASSWORD is required, or -password-file FILE; run `tndconnect -help`/,
+  );
+});
+
+t.test('the password is given, or a file that has it, and never both', async (t) => {
+  t.match(parseConnectorOptions(['-host', 'h', '-password-file', 'f']), {
+    password: null,
+    passwordFile: 'f',
+  });
+  t.match(parseConnectorOptions(['-host', 'h', '-password', 'p']), { password: 'p', passwordFile: null });
+  t.throws(
+    () => parseConnectorOptions(['-host', 'h', '-password', 'p', '-password-file', 'f']),
+    /-password and -password-file are both given: leave one of them out/,
+  );
+});
+
+t.test('a password that ends as a path to /? does is a password', async (t) => {
+  t.match(parseConnectorOptions(['-host', 'h', '-password', 'AAAAAA-is it here/?']), {
+    password: 'AAAAAA-is it here/?',
+  });
 });
 
 t.test('a target with and without a port', async (t) => {
