@@ -153,8 +153,9 @@ t.test('the last line is shown, before it the terminal is as it was', { skip }, 
   site.socket.end();
   await engineer.ended;
   engineer.socket.end();
-  const undone = '\x1b7\x1b[r\x1b8\x1b[?1049l\x1b[?25h\x1b[0m\r\r\n';
-  await customer.terminal.await(undone);
+  const undone = '\x1b7\x1b[r\x1b8\x1b[?1049l\x1b[?25h\x1b[0m';
+  const ownTitle = '\x1b]2;\x07\x1b[23;2t';
+  await customer.terminal.await(`${undone}${ownTitle}\r\r\n`);
   await customer.terminal.await('(daemon)\r\n');
   t.equal(await customer.terminal.awaitEnd(), 0);
 });
