@@ -81,6 +81,7 @@ async function runConnector(
     hostName: 'site.bench',
     hostsFile: '/etc/hosts',
     software: 'tndconnect/bench',
+    random: () => 0,
   });
   const done = connector.run(password).finally(() => transcript.close());
   done.catch(() => {});

@@ -6,7 +6,7 @@
  * The order matters: nothing is dialled before the log is open and the daemon answers, and no password message is
  * sent twice. One that stays comes back by its key, never by the password, and no sooner than the back-off allows.
  */
-import { generateKeyPairSync, randomInt, scrypt, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, scrypt, type KeyObject } from 'node:crypto';
 import { hostPortText, plainAddress } from '../base/address.ts';
 import type { Cancel, Clock } from '../base/clock.ts';
 import { errorCode, errorText, OperatorError } from '../base/errors.ts';
@@ -36,6 +36,7 @@ import {
   ControlLink,
   type Accepted,
   type ControlHost,
+  type Entered,
   type Standing,
   type StandingKey,
 } from './control-link.ts';
@@ -53,13 +54,14 @@ export interface ConnectorSurroundings {
   readonly hostName: string;
   readonly hostsFile: string;
   readonly software: string;
+  /** Numbers from 0 (included) to 1 (excluded), for the back-off. */
+  readonly random: () => number;
 }
 
 /** A control connection on which the relay has let this connector in. */
 interface Uplink {
   readonly link: ControlLink;
   readonly accepted: Accepted;
-  readonly reached: Secured['reached'];
   readonly sinceMs: number;
 }
 
@@ -67,8 +69,6 @@ interface Uplink {
 const LAST_BYTES_MS = 5_000;
 /** Clocks of people's machines are a little off; more is worth a word. */
 const CLOCK_OFF_MAX_MS = 120_000;
-/** Random numbers from 0 to 1, in steps of this. */
-const RANDOM_STEPS = 1_000_000;
 
 export class Connector implements ControlHost, VisitsHost {
   readonly clock: Clock;
@@ -79,7 +79,7 @@ export class Connector implements ControlHost, VisitsHost {
   readonly #consent: Consent;
   readonly #visits: Visits;
   readonly #stopping = new AbortController();
-  readonly #backoff = new Backoff(() => randomInt(RANDOM_STEPS) / RANDOM_STEPS);
+  readonly #backoff: Backoff;
   readonly #privateKey: KeyObject;
   readonly #publicKey: Uint8Array;
   #targetAddress = '';
@@ -103,6 +103,7 @@ export class Connector implements ControlHost, VisitsHost {
     this.clock = surroundings.clock;
     this.urgent = surroundings.urgent;
     this.hostsFile = surroundings.hostsFile;
+    this.#backoff = new Backoff(surroundings.random);
     this.#privateKey = keys.privateKey;
     this.#publicKey = keys.publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
     const policy = {
@@ -142,7 +143,7 @@ export class Connector implements ControlHost, VisitsHost {
   }
 
   get reached() {
-    return this.#uplink!.reached;
+    return this.#uplink!.link.reached;
   }
 
   /** Does all of it. Rejects with OperatorError for what must be mended before a start. */
@@ -181,13 +182,20 @@ export class Connector implements ControlHost, VisitsHost {
     const secured = await dialRelay({ host, port }, this);
     const link = new ControlLink(this, this.clock, secured, this.#cardOn(secured, typed.nameplate));
     this.#link = link;
-    const entered = await link.enter(prs).finally(() => prs.fill(0));
-    this.#uplink = { link, accepted: entered, reached: secured.reached, sinceMs: this.clock.now() };
-    this.event(
-      `Connected to relay ${visibleText(entered.relay.relayId)}; both sides have proved the password.`,
-    );
-    if (entered.standing) this.#stand(entered.standing, entered.relayKey!);
-    else this.#waitForVisit(entered.session);
+    await link.enter(prs).finally(() => prs.fill(0));
+  }
+
+  letIn(entered: Entered): void {
+    const { relay, session, standing, relayKey } = entered;
+    const relayId = visibleText(relay.relayId);
+    this.#uplink = { link: this.#link!, accepted: entered, sinceMs: this.clock.now() };
+    if (this.#key !== null) {
+      this.event(`Back at relay ${relayId}; both sides have proved their keys.`);
+      return this.#compareClocks(standing!.clockS);
+    }
+    this.event(`Connected to relay ${relayId}; both sides have proved the password.`);
+    if (standing) this.#stand(standing, relayKey!);
+    else this.#waitForVisit(session);
     this.#consent.open();
   }
 
@@ -280,10 +288,7 @@ export class Connector implements ControlHost, VisitsHost {
     const secured = await dialRelay({ host, port }, this);
     const link = new ControlLink(this, this.clock, secured, this.#cardOn(secured, ''));
     this.#link = link;
-    const accepted = await link.comeBack(key);
-    this.#uplink = { link, accepted, reached: secured.reached, sinceMs: this.clock.now() };
-    this.event(`Back at relay ${visibleText(accepted.relay.relayId)}; both sides have proved their keys.`);
-    this.#compareClocks(accepted.standing!.clockS);
+    await link.comeBack(key);
   }
 
   /** Until then, or until it is known how this run ends. */

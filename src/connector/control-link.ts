@@ -5,7 +5,7 @@
  *   resume ->  <- relayProof  connectorProof ->  <- resumed                 `comeBack`: by key
  *
  * then frames as in HANDLERS. Owns the exchange and notices a relay that fell silent. `enter` resolves once the relay
- * has proved that it knows the password too; then visits are reported to the host. After a failed confirmation nothing
+ * has proved that it knows the password too; what it orders is reported to the host. After a failed confirmation nothing
  * is tried again: a second try with the same password would give whoever sits between a second guess. For the same
  * reason whatever comes after `confirm` and is not that proof (a refusal for another reason, a lost connection) ends as
  * a wrong password, and never with the advice to try once more.
@@ -15,6 +15,7 @@
  */
 import type { KeyObject } from 'node:crypto';
 import { isIP } from 'node:net';
+import type { HostPort } from '../base/address.ts';
 import type { Cancel, Clock } from '../base/clock.ts';
 import { errorText } from '../base/errors.ts';
 import type { LegSink } from '../stream/leg.ts';
@@ -73,8 +74,10 @@ export interface Entered extends Accepted {
   readonly relayKey: Uint8Array | null;
 }
 
-/** What the relay orders, once `enter` has resolved. */
+/** What becomes of a control connection. */
 export interface ControlHost {
+  /** The relay has let the connector in. Called before anything that comes behind, even in the same piece. */
+  letIn(entered: Entered): void;
   visitRequested(request: FrameFields<'visitRequest'>): void;
   visitCancelled(visit: string): void;
   dataWanted(order: FrameFields<'openData'>): void;
@@ -160,7 +163,7 @@ export class ControlLink implements LegSink {
   #dataKey: Uint8Array = new Uint8Array(0);
   #relay: RelayCard | null = null;
   #accepted: FrameFields<'accepted'> | null = null;
-  #settle: { resolve(entered: Entered): void; reject(error: Error): void } | null = null;
+  #settle: { resolve(): void; reject(error: Error): void } | null = null;
   #cancelDeadline: Cancel = () => {};
 
   constructor(host: ControlHost, clock: Clock, secured: Secured, card: ConnectorCard) {
@@ -171,8 +174,13 @@ export class ControlLink implements LegSink {
     this.#stays = (card.features & FEATURE.standing) !== 0;
   }
 
+  /** The address and port that it leads to. */
+  get reached(): HostPort {
+    return this.#secured.reached;
+  }
+
   /** Proves the password. `prs` is wiped by the caller once this has settled. Rejects with Ended. */
-  enter(prs: Uint8Array): Promise<Entered> {
+  enter(prs: Uint8Array): Promise<void> {
     this.#exchange = startCpace({
       role: 'initiator',
       prs,
@@ -186,7 +194,7 @@ export class ControlLink implements LegSink {
   }
 
   /** Proves the key. Rejects with Ended: `keyRefused` when the relay itself says that the key is good no more. */
-  comeBack(key: StandingKey): Promise<Accepted> {
+  comeBack(key: StandingKey): Promise<void> {
     this.#key = key;
     this.#begin('proof');
     this.send('resume', { version: PROTOCOL_VERSION });
@@ -339,7 +347,7 @@ export class ControlLink implements LegSink {
     );
   }
 
-  #settled(): Promise<Entered> {
+  #settled(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -348,8 +356,9 @@ export class ControlLink implements LegSink {
   #open(known: Omit<Entered, 'relay' | 'dataKey'>): void {
     this.#stage = 'open';
     this.#watchSilence();
-    this.#settle!.resolve({ ...known, relay: this.#relay!, dataKey: this.#dataKey });
+    this.#settle!.resolve();
     this.#settle = null;
+    this.host.letIn({ ...known, relay: this.#relay!, dataKey: this.#dataKey });
   }
 
   #watchSilence(): void {

@@ -5,6 +5,7 @@
  * Once it is known how the run ends, the terminal is as it was and signals do again what they do by default: a
  * second Ctrl+C ends at once what the system still waits for.
  */
+import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import { systemClock } from '../base/clock.ts';
 import { OperatorError } from '../base/errors.ts';
@@ -22,6 +23,8 @@ import { Transcript } from './transcript.ts';
 const IMPATIENT = ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const;
 /** The hang-up of a closed terminal may come after its end was seen, and is no second order. */
 const SIGNALS = [...IMPATIENT, 'SIGHUP'] as const;
+
+const RANDOM_STEPS = 1_000_000;
 
 /** All of it, told to the customer. Resolves with the exit status; nothing is left to do then but to exit. */
 export async function runProgram(system: NodeJS.Process): Promise<number> {
@@ -71,6 +74,7 @@ async function runConnector(
     hostName: hostname(),
     hostsFile: hostsFile(system),
     software: `tndconnect/${VERSION}`,
+    random: () => randomInt(RANDOM_STEPS) / RANDOM_STEPS,
   });
   const interrupt = (): void => connector.interrupt();
   const letGo = (): void => {

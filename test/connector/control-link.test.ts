@@ -2,14 +2,23 @@
  * The connector's end of relays that speak wrongly, fall silent or do not listen: it ends with its reason, or goes on,
  * and does nothing that its customer did not allow.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, type KeyObject } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import t, { type Test } from 'tap';
-import type { FrameName } from '../../src/wire/frames.ts';
+import { encodeFrame, type FrameName } from '../../src/wire/frames.ts';
+import { outcomeCode } from '../../src/wire/outcomes.ts';
 import { makePassword } from '../../src/wire/password.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
-import { admit, secretOf, serveFrames, type FramePeer } from '../helpers/frame-peer.ts';
-import { startDaemon, startRig, type RigSettings, type RunningConnector } from '../helpers/rig.ts';
+import {
+  admit,
+  enroll,
+  proveAsRelay,
+  resumedFrame,
+  secretOf,
+  serveFrames,
+  type FramePeer,
+} from '../helpers/frame-peer.ts';
+import { startDaemon, startRig, until, type RigSettings, type RunningConnector } from '../helpers/rig.ts';
 import { encodeExample, EXAMPLES, MALFORMED, VISIT } from '../wire/frame-examples.ts';
 
 const MIB = 1_048_576;
@@ -128,3 +137,65 @@ async function isStuck(socket: Writable): Promise<boolean> {
   }
   return true;
 }
+
+const REQUEST = encodeFrame('visitRequest', {
+  ...{ visit: VISIT, who: 'alice', from: '127.0.0.1', over: 'telnet', answerMs: 60_000 },
+});
+const SHUTDOWN = encodeFrame('bye', { outcome: outcomeCode('shutdown') });
+
+/** A standing connector at a relay that plays `parts`, one for each connection. */
+async function letStand(
+  t: Test,
+  parts: ReadonlyArray<(peer: FramePeer, password: string, key: KeyObject) => Promise<void>>,
+): Promise<RunningConnector> {
+  const rig = await startRig(t);
+  const daemon = await startDaemon(t);
+  const password = makePassword(randomBytes).printed;
+  const relay = await serveFrames(t, rig.identity, (peer) => {
+    const part = parts[relay.dials() - 1];
+    return part ? part(peer, password, rig.identity.privateKey) : Promise.resolve();
+  });
+  const args = ['-persist', '-consent', 'auto'];
+  return rig.connect(password, daemon.address, { relay: relay.address, args, random: () => 0 });
+}
+
+t.test('an order in the same piece as the admission is obeyed', async (t) => {
+  let answers = 0;
+  const customer = await letStand(t, [
+    async (peer, password, key) => {
+      await enroll(peer, secretOf(password), key, REQUEST);
+      t.match(await peer.expect('consent'), { visit: VISIT, granted: 1 });
+      answers += 1;
+      peer.cut();
+    },
+    async (peer, _password, key) => {
+      await proveAsRelay(peer, key);
+      peer.write(Buffer.concat([resumedFrame(), REQUEST]));
+      t.match(await peer.expect('consent'), { visit: VISIT, granted: 1 });
+      answers += 1;
+      peer.cut();
+    },
+  ]);
+  await until(() => answers === 2);
+  await customer.shows('Back at relay');
+});
+
+t.test('a relay that stops right behind the admission is dialled again', async (t) => {
+  const customer = await letStand(t, [
+    (peer, password, key) => enroll(peer, secretOf(password), key, SHUTDOWN),
+    async (peer, _password, key) => {
+      await proveAsRelay(peer, key);
+      peer.write(Buffer.concat([resumedFrame(), SHUTDOWN]));
+    },
+    async (peer, _password, key) => {
+      await proveAsRelay(peer, key);
+      peer.write(resumedFrame());
+    },
+  ]);
+  await until(() => customer.screen().split('Back at relay').length === 3);
+  t.equal(
+    customer.screen().split('The relay is shutting down.').length,
+    3,
+    'and said why it did, both times',
+  );
+});

@@ -2,8 +2,10 @@
  * One end of a `secure-telnet/1` connection that a test plays by hand: frame by frame, in any order, right or wrong.
  *
  * `dialFrames` plays a connector, `serveFrames` a relay. The password exchange is there as two calls (`sayHello`,
- * `proveWith`), so that a test can stop, bend or repeat it between any two frames.
+ * `proveWith`), so that a test can stop, bend or repeat it between any two frames. The same for standing connectors:
+ * `enroll` and `letBackIn` are the relay's part, `resumeWith` the connector's.
  */
+import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { createServer, connect, type Socket } from 'node:net';
 import { createSecureContext, TLSSocket, connect as connectTls } from 'node:tls';
 import type { Test } from 'tap';
@@ -17,11 +19,22 @@ import {
   encodeConnectorCard,
   encodeFrame,
   encodeRelayCard,
+  FEATURE,
+  PROTOCOL_VERSION,
+  decodeConnectorCard,
   type ConnectorCard,
   type Frame,
   type FrameFields,
   type FrameName,
 } from '../../src/wire/frames.ts';
+import {
+  isSignedByConnector,
+  isSignedByRelay,
+  RESUMPTION_LABEL,
+  resumedDataKey,
+  signAsConnector,
+  signAsRelay,
+} from '../../src/wire/key-auth.ts';
 import { parsePassword, prsOfMade } from '../../src/wire/password.ts';
 
 export interface KeyPair {
@@ -61,6 +74,11 @@ export class FramePeer {
     socket.on('end', () => this.#take(null));
     socket.on('close', () => this.#take(null));
     t.teardown(() => socket.destroy());
+  }
+
+  /** K_data, should this connection be one of a connector that comes back. */
+  resumedDataKey(): Uint8Array {
+    return resumedDataKey(this.socket.exportKeyingMaterial(32, RESUMPTION_LABEL, Buffer.alloc(0)));
   }
 
   send<N extends FrameName>(name: N, fields: FrameFields<N>): void {
@@ -181,7 +199,7 @@ export function secretOf(password: string): Secret {
   return { nameplate: typed.nameplate, prs: prsOfMade(typed.secret) };
 }
 
-export function cardOf(nameplate: string): ConnectorCard {
+export function cardOf(nameplate: string, more: Partial<ConnectorCard> = {}): ConnectorCard {
   return {
     version: 1,
     nameplate,
@@ -192,12 +210,17 @@ export function cardOf(nameplate: string): ConnectorCard {
     localAddress: '127.0.0.1',
     hostName: 'site.test',
     features: 0,
+    ...more,
   };
 }
 
 /** The exchange up to the keys: `hello` is sent and the challenge taken. The keys are the password's if the relay has it. */
-export async function sayHello(peer: FramePeer, { nameplate, prs }: Secret): Promise<CpaceKeys> {
-  const card = encodeConnectorCard(cardOf(nameplate));
+export async function sayHello(
+  peer: FramePeer,
+  { nameplate, prs }: Secret,
+  more: Partial<ConnectorCard> = {},
+): Promise<CpaceKeys> {
+  const card = encodeConnectorCard(cardOf(nameplate, more));
   const exchange = startCpace({ role: 'initiator', prs, ci: CPACE_CI, sid: peer.exporter, ad: card });
   peer.send('hello', { share: exchange.share, card });
   const challenge = await peer.expect('challenge');
@@ -208,8 +231,9 @@ export async function sayHello(peer: FramePeer, { nameplate, prs }: Secret): Pro
 export async function proveWith(
   peer: FramePeer,
   secret: Secret,
+  more: Partial<ConnectorCard> = {},
 ): Promise<{ answer: Frame | null; dataKey: Uint8Array }> {
-  const keys = await sayHello(peer, secret);
+  const keys = await sayHello(peer, secret, more);
   peer.send('confirm', { tag: Uint8Array.from(keys.ownTag) });
   return { answer: await peer.next(), dataKey: deriveDataKey(keys.isk) };
 }
@@ -241,4 +265,84 @@ export async function enterByHand(
   const { answer, dataKey } = await proveWith(control, secretOf(password));
   if (answer?.name !== 'accepted') throw new Error(`not accepted: ${answer?.name ?? 'closed'}`);
   return { control, dataKey };
+}
+
+/** By what a standing connector that is played by hand comes back. */
+export interface HandKey {
+  readonly privateKey: KeyObject;
+  readonly publicKey: Uint8Array;
+  /** The relay's, as it told when the password was proved. */
+  readonly relayKey: Uint8Array;
+  readonly connector: string;
+}
+
+/** A standing connector that comes in by its password, played by hand. Rejects when it is not let in. */
+export async function standByHand(
+  t: Test,
+  address: HostPort,
+  password: string,
+): Promise<{ control: FramePeer; key: HandKey }> {
+  const { privateKey, publicKey: spki } = generateKeyPairSync('ed25519');
+  const publicKey = spki.export({ type: 'spki', format: 'der' }).subarray(-32);
+  const control = await dialFrames(t, address);
+  const { answer } = await proveWith(control, secretOf(password), { publicKey, features: FEATURE.standing });
+  if (answer?.name !== 'accepted') throw new Error(`not accepted: ${answer?.name ?? 'closed'}`);
+  const { relayKey, connector } = await control.expect('enrolled');
+  return { control, key: { privateKey, publicKey, relayKey, connector } };
+}
+
+/** The connector's part of coming back, by hand; resolves with the relay's answer. Rejects when the relay proves nothing. */
+export async function resumeWith(
+  peer: FramePeer,
+  { privateKey, publicKey, relayKey }: HandKey,
+): Promise<Frame | null> {
+  peer.send('resume', { version: PROTOCOL_VERSION });
+  const { card: relayCard, signature } = await peer.expect('relayProof');
+  if (!isSignedByRelay(signature, relayKey, peer.exporter, relayCard))
+    throw new Error('the relay has not proved its key');
+  const card = encodeConnectorCard(cardOf('', { publicKey, features: FEATURE.standing }));
+  peer.send('connectorProof', {
+    card,
+    signature: signAsConnector(privateKey, peer.exporter, card, relayCard),
+  });
+  return peer.next();
+}
+
+/** The relay's part of an admission for good, by hand; it will prove itself by its key. `behind` comes in the same write. */
+export async function enroll(
+  peer: FramePeer,
+  secret: Secret,
+  relayPrivateKey: KeyObject,
+  behind: Uint8Array = new Uint8Array(0),
+): Promise<void> {
+  await admit(peer, secret);
+  const relayKey = createPublicKey(relayPrivateKey).export({ type: 'spki', format: 'der' });
+  const enrolled = encodeFrame('enrolled', { connector: '0000-0000', relayKey, ...termsNow() });
+  peer.write(Buffer.concat([enrolled, behind]));
+}
+
+/** The relay's part of coming back up to the connector's proof, which must be good: `resumed` or `refused` may follow. */
+export async function proveAsRelay(peer: FramePeer, relayPrivateKey: KeyObject): Promise<void> {
+  await peer.expect('resume');
+  const relayCard = encodeRelayCard({ version: 1, relayId: '00'.repeat(16), software: 'test' });
+  peer.send('relayProof', {
+    card: relayCard,
+    signature: signAsRelay(relayPrivateKey, peer.exporter, relayCard),
+  });
+  const { card, signature } = await peer.expect('connectorProof');
+  const { publicKey } = decodeConnectorCard(card);
+  if (!isSignedByConnector(signature, publicKey, peer.exporter, card, relayCard))
+    throw new Error('the connector has not proved its key');
+}
+
+/** `resumed`, as it is sent. */
+export function resumedFrame(): Buffer {
+  return encodeFrame('resumed', {
+    ...{ connector: '0000-0000', idleMs: 1_800_000, lifetimeMs: 28_800_000 },
+    ...termsNow(),
+  });
+}
+
+function termsNow(): { goodForS: number; clockS: number } {
+  return { goodForS: 3_600, clockS: Math.floor(Date.now() / 1_000) };
 }

@@ -34,6 +34,14 @@ export interface RigSettings {
   readonly clock?: Clock;
 }
 
+export interface ConnectOptions {
+  readonly args?: readonly string[];
+  readonly keyboard?: boolean;
+  readonly clock?: Clock;
+  /** Of the back-off; zeros make every wait the shortest. */
+  readonly random?: () => number;
+}
+
 export interface RunningConnector {
   readonly connector: Connector;
   /** Exit status; rejects with OperatorError. */
@@ -80,16 +88,12 @@ export class Rig {
   connect(
     password: string,
     target: HostPort,
-    options: { args?: readonly string[]; keyboard?: boolean; relay?: HostPort } = {},
+    options: Omit<ConnectOptions, 'clock'> & { relay?: HostPort } = {},
   ): RunningConnector {
-    const relay = options.relay ?? this.address;
-    const folder = temporaryFolder(this.#t);
-    const parsed = parseConnectorOptions([
-      ...['-host', relay.host, '-port', String(relay.port), '-password', '-'],
-      ...['-file', join(folder, 'tndconnect.log'), '-target', `${target.host}:${target.port}`],
-      ...(options.args ?? (options.keyboard ? [] : ['-consent', 'auto'])),
-    ])!;
-    return runConnector(this.#t, this.#clock, password, parsed, options.keyboard ?? false);
+    return connectTo(this.#t, options.relay ?? this.address, password, target, {
+      ...options,
+      clock: this.#clock,
+    });
   }
 
   /** Connects as a raw TCP client. */
@@ -126,13 +130,19 @@ export async function startRig(t: Test, settings: RigSettings = {}): Promise<Rig
   return new Rig(t, clock, { relay, address: addressOf(server), identity, state, log: () => lines.join('') });
 }
 
-function runConnector(
+/** Runs tndconnect in this process, at any relay. */
+export function connectTo(
   t: Test,
-  clock: Clock,
+  relay: HostPort,
   password: string,
-  options: NonNullable<ReturnType<typeof parseConnectorOptions>>,
-  keyboard: boolean,
+  target: HostPort,
+  { args, keyboard = false, clock = systemClock, random = Math.random }: ConnectOptions = {},
 ): RunningConnector {
+  const options = parseConnectorOptions([
+    ...['-host', relay.host, '-port', String(relay.port), '-password', '-'],
+    ...['-file', join(temporaryFolder(t), 'tndconnect.log'), '-target', `${target.host}:${target.port}`],
+    ...(args ?? (keyboard ? [] : ['-consent', 'auto'])),
+  ])!;
   const input = new PassThrough();
   const output = new PassThrough();
   const shown = new Collected(output);
@@ -147,6 +157,7 @@ function runConnector(
     hostName: 'site.test',
     hostsFile: '/etc/hosts',
     software: 'tndconnect/test',
+    random,
   });
   console.onInterrupt = () => connector.interrupt();
   console.open();
