@@ -34,7 +34,7 @@ export class RecordProxy {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const proxy = new RecordProxy(relay, addressOf(server));
     scope.teardown(() => {
-      proxy.reset();
+      for (const socket of proxy.#sockets) socket.destroy();
       server.close();
     });
     return proxy;
@@ -45,7 +45,7 @@ export class RecordProxy {
     return this.#dials;
   }
 
-  /** Cuts all connections on both sides. */
+  /** Cuts all connections on both sides. None of them may have been ended: Node never closes such a one by a reset. */
   reset(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
