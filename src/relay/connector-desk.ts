@@ -262,7 +262,8 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
   #termsOf(connector: StandingConnector): StandingTerms {
     return {
       connector: connector.id,
-      goodForS: Math.floor(this.#connectors.goodForMs(connector) / 1_000),
+      // Rounded up: 0 would say that it may not come back at all.
+      goodForS: Math.ceil(this.#connectors.goodForMs(connector) / 1_000),
       clockS: Math.floor(this.#clock.wallNow() / 1_000),
     };
   }
