@@ -200,7 +200,7 @@ export async function visitAs(
   scope: Scope,
   relay: Relay,
   person: Person,
-  { id, site }: Standing,
+  { id, site }: Pick<Standing, 'id' | 'site'>,
   at?: NetworkHost,
 ): Promise<{ engineer: Socket; daemon: Socket }> {
   const engineer = await logInAs(scope, relay, person, at);
