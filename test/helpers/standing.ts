@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../src/base/clock.ts';
 import type { HostPort } from '../../src/base/address.ts';
 import { request } from '../../src/relay/control-client.ts';
@@ -17,12 +18,13 @@ import { addressOf } from '../../src/relay/listeners.ts';
 import type { ConnectorView } from '../../src/relay/standing-connectors.ts';
 import { locateState } from '../../src/relay/state-directory.ts';
 import type { NetworkHost } from './network.ts';
-import { until, type RunningProcess } from './processes.ts';
+import type { RunningProcess } from './processes.ts';
 import { runProgram, type Relay } from './programs.ts';
 import { dialPrompt, GREETING, readUntil, temporaryFolder, type Scope } from './tunnel.ts';
 
 const ASK_MARK = Buffer.of(255, 253, 6);
 const GIVE_MARK = Buffer.of(255, 251, 6);
+const LOOK_MS = 20;
 
 /** Somebody with an account; administrators may visit every connector. */
 export interface Person {
@@ -88,12 +90,14 @@ export async function isListed(
   state: ConnectorView['state'],
   withinMs: number,
 ): Promise<void> {
-  let seen: ConnectorView['state'] | undefined;
-  const look = async (): Promise<void> => {
-    seen = (await connectorView(relay, id))?.state;
-    if (seen !== state) await look();
-  };
-  await withinTime(look(), withinMs, () => `connector ${id} is ${seen}, not ${state}`);
+  const endMs = performance.now() + withinMs;
+  for (;;) {
+    const seen = (await connectorView(relay, id))?.state;
+    if (seen === state) return;
+    if (performance.now() > endMs)
+      throw new Error(`${withinMs} ms passed: connector ${id} is ${seen}, not ${state}`);
+    await delay(LOOK_MS);
+  }
 }
 
 /** Starts `tndconnect -persist` with consent given ahead; resolves when it waits for engineers. */
@@ -128,21 +132,6 @@ export function startStanding(
   );
   scope.teardown(() => connector.stop(0));
   return connector;
-}
-
-/** Resolves once the process has printed `pattern` this many times. */
-export function prints(
-  running: RunningProcess,
-  pattern: RegExp,
-  times: number,
-  withinMs: number,
-): Promise<void> {
-  const all = new RegExp(pattern, 'g');
-  return until(
-    () => (running.stdout.match(all)?.length ?? 0) >= times,
-    withinMs,
-    () => running.describe(`to print ${pattern} ${times} times`),
-  );
 }
 
 /** A daemon that greets whoever types to it or not; the connector's check, its first connection, is let go. */
