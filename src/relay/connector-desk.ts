@@ -126,6 +126,8 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
   }
 
   keyProved(link: ConnectorLink): void {
+    // While another one was asked it may have left, or have been refused for what it said.
+    if (!link.isJudged) return;
     const { publicKey } = link.card;
     const connector = this.#connectors.byKey(publicKey);
     const refusal = this.#refusalOf(connector);
@@ -133,8 +135,8 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
     if (connector!.link === null) return this.#letBackIn(link, connector!);
     // It may be the same one, whose old connection is dead: its address changed, its machine slept.
     connector!.link.probe((isAlive) => {
-      if (isAlive) this.#refuseKey(link, connector, 'keyInUse');
-      else this.keyProved(link);
+      if (!isAlive) this.keyProved(link);
+      else if (link.isJudged) this.#refuseKey(link, connector, 'keyInUse');
     });
   }
 
@@ -220,7 +222,6 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
   }
 
   #letBackIn(link: ConnectorLink, connector: StandingConnector): void {
-    if (link.leg.isClosed) return;
     const from = link.leg.remoteAddress;
     this.#audit.record('connector-resumed', { connector: connector.id, from });
     this.#connectors.arrived(connector, link);

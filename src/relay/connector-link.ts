@@ -171,6 +171,11 @@ export class ConnectorLink implements LegSink {
     return this.#stage === 'open';
   }
 
+  /** Whether it has proved its key and has no answer yet. */
+  get isJudged(): boolean {
+    return this.#stage === 'judged';
+  }
+
   data(chunk: Buffer): void {
     this.#decoder.push(chunk);
     this.#readFrames();

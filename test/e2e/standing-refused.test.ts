@@ -48,6 +48,7 @@ const LOG_FAILED = 27;
 const KEY_REFUSED = 29;
 const PERSIST = ['-persist', '-consent', 'auto'];
 const BACK_MS = 20_000;
+const LINGERING_MS = 1_000;
 const SECOND_IN_MS = 10_000;
 const CONNECTOR = fileURLToPath(new URL('build/src/connector/main.js', repositoryUrl));
 /** In blocks of 512 bytes. */
@@ -220,6 +221,27 @@ parallel('of two connectors with one key the one that answers stays; a dead one 
   first.socket.destroy();
   await answering;
   t.equal((await connectorView(relay, key.connector))?.state, 'here', 'its end is not that of the new one');
+});
+
+parallel('a newcomer that speaks out of turn while the first is asked takes no place', async (t) => {
+  const relay = await startedRelay(t);
+  const { customerPassword } = await invite(relay);
+  const { control: first, key } = await standByHand(t, relay, customerPassword);
+  first.socket.pause();
+  const second = await dialFrames(t, relay);
+  const answer = resumeWith(second, key);
+  await until(
+    () => second.sent.length === 2,
+    BACK_MS,
+    () => 'nothing is proved',
+  );
+  // Late enough that its side of the connection, which it does not end, outlasts the question to the first.
+  await delay(LINGERING_MS);
+  second.send('pong', { token: 1 });
+  t.match(await answer, { name: 'refused', reason: REFUSED.protocol });
+  await isListed(relay, key.connector, 'away', SECOND_IN_MS);
+  const third = await dialFrames(t, relay);
+  t.match(await resumeWith(third, key), { name: 'resumed', connector: key.connector });
 });
 
 for (const [hours, words] of [
