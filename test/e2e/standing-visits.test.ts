@@ -3,15 +3,28 @@
  * byte of one is ever in another, and the end of one is the end of no other.
  */
 import type { Socket } from 'node:net';
+import { join } from 'node:path';
 import t from 'tap';
 import { Received, sendRandom } from '../helpers/bulk.ts';
 import { startRelay } from '../helpers/programs.ts';
 import { until } from '../helpers/processes.ts';
-import { addAdministrator, auditedAt, exchange, stand, visitAs } from '../helpers/standing.ts';
-import { readUntil } from '../helpers/tunnel.ts';
+import {
+  addAdministrator,
+  auditedAt,
+  exchange,
+  invite,
+  isListed,
+  stand,
+  startSite,
+  startStanding,
+  visitAs,
+} from '../helpers/standing.ts';
+import { RecordProxy } from '../helpers/record-proxy.ts';
+import { logIn, readUntil, temporaryFolder } from '../helpers/tunnel.ts';
 import { fork, seededRandom, type SeededRandom } from '../wire/seeded.ts';
 
 const BULK_BYTES = 3 * 1_048_576;
+const NOTICED_MS = 5_000;
 const NAMES = ['alice', 'bob', 'carol'] as const;
 
 t.setTimeout(100_000);
@@ -77,6 +90,23 @@ t.test(
     t.notOk(standing.connector.isOver, 'the connector stays');
   },
 );
+
+t.test('an engineer who comes while the connector is away is let in when it is back', async (t) => {
+  const relay = await startRelay();
+  t.teardown(() => relay.stop());
+  const proxy = await RecordProxy.start(t, relay);
+  const site = await startSite(t);
+  const { session, customerPassword, engineerPassword } = await invite(relay);
+  const logFile = join(temporaryFolder(t), 'tndconnect.log');
+  const connector = startStanding(t, proxy.address, customerPassword, { site, logFile });
+  await connector.output(/waiting for engineers/);
+  proxy.reset();
+  await isListed(relay, session, 'away', NOTICED_MS);
+  const engineer = await logIn(t, relay, session, engineerPassword);
+  const daemon = await site.nextVisit();
+  await exchange(engineer, daemon, 'after a wait');
+  t.match(connector.stdout, /Back at relay .*\nVisit 1 .* asked for by the holder of the engineer password/);
+});
 
 async function through(from: Socket, to: Socket, random: SeededRandom) {
   const received = new Received(to);
