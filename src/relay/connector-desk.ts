@@ -135,8 +135,8 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
     if (connector!.link === null) return this.#letBackIn(link, connector!);
     // It may be the same one, whose old connection is dead: its address changed, its machine slept.
     connector!.link.probe((isAlive) => {
-      if (!isAlive) this.keyProved(link);
-      else if (link.isJudged) this.#refuseKey(link, connector, 'keyInUse');
+      if (isAlive) this.#refuseKey(link, connector, 'keyInUse');
+      else this.keyProved(link);
     });
   }
 
