@@ -119,6 +119,8 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
   admitConnector(invitation: Invitation, link: ConnectorLink): Admission | null {
     const session = this.#sessions.byId(invitation.session);
     if (!session || this.#sessions.stateOf(session) !== 'awaitingCustomer') return null;
+    // Keys are made for one run, and nobody proves here that this one is theirs: it may be another connector's.
+    if (link.isStanding && this.#connectors.byKey(link.card.publicKey)) return null;
     const connector = link.isStanding ? this.#enroll(session, link) : null;
     this.#sessions.attach(session, link, connector);
     const standing = connector && this.#termsOf(connector);

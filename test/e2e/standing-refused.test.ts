@@ -3,7 +3,7 @@
  * nothing, refusals from whoever sits between, a second connector with the same key, a clock, a full disk. It ends for
  * good only when the relay that it knows says so; everything else is one line and the next dial.
  */
-import { randomBytes, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
 import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -242,6 +242,19 @@ parallel('a newcomer that speaks out of turn while the first is asked takes no p
   await isListed(relay, key.connector, 'away', SECOND_IN_MS);
   const third = await dialFrames(t, relay);
   t.match(await resumeWith(third, key), { name: 'resumed', connector: key.connector });
+});
+
+parallel('a key that stands already comes in by no other password', async (t) => {
+  const relay = await startedRelay(t);
+  const keys = generateKeyPairSync('ed25519');
+  const { control, key } = await standByHand(t, relay, (await invite(relay)).customerPassword, keys);
+  const other = await invite(relay);
+  await t.rejects(standByHand(t, relay, other.customerPassword, keys), /not accepted: refused/);
+  t.equal(await connectorView(relay, other.session), undefined);
+  control.socket.destroy();
+  await isListed(relay, key.connector, 'away', BACK_MS);
+  const back = await dialFrames(t, relay);
+  t.match(await resumeWith(back, key), { name: 'resumed', connector: key.connector });
 });
 
 for (const [hours, words] of [
