@@ -29,6 +29,8 @@ export interface Crowd {
   readonly relay: Relay;
   /** A new session and its connector. */
   wait(): Promise<Waiting>;
+  /** The same with one that stays. */
+  stand(): Promise<Waiting>;
   /** The engineer of a waiting connector; resolves when the daemon was heard and has answered. */
   visit(waiting: Waiting): Promise<Socket>;
   /** The relay's own list. */
@@ -43,12 +45,14 @@ export async function gatherCrowd(scope: Scope): Promise<Crowd> {
   const { controlSocket } = locateState(relay.state, { env: {}, homeDirectory: '/', isRoot: false });
   const managed = { path: controlSocket, clock: systemClock };
   const site = await startEchoSite(scope);
+  const invite = async (how: readonly string[]): Promise<Waiting> => {
+    const invited = await request(managed, 'otp-new', { label: '', ttlMs: 600_000, secret: null });
+    return { invited, ...(await runConnector(scope, relay, invited.customerPassword, site, how)) };
+  };
   return {
     relay,
-    wait: async () => {
-      const invited = await request(managed, 'otp-new', { label: '', ttlMs: 600_000, secret: null });
-      return { invited, ...(await runConnector(scope, relay, invited.customerPassword, site)) };
-    },
+    wait: () => invite([]),
+    stand: () => invite(['-persist']),
     visit: async ({ invited }) => {
       const engineer = await logIn(scope, relay, invited.session, invited.engineerPassword);
       engineer.write(QUESTION);
@@ -65,13 +69,14 @@ async function runConnector(
   relay: HostPort,
   password: string,
   site: HostPort,
+  how: readonly string[],
 ): Promise<{ done: Promise<number> }> {
   const output = new PassThrough();
   const console = new Console({ input: process.stdin, output, clock: systemClock });
   const transcript = new Transcript('/dev/null', systemClock);
   const options = parseConnectorOptions([
     ...['-host', relay.host, '-port', String(relay.port), '-password', '-', '-consent', 'auto', '-noecho'],
-    ...['-target', `${site.host}:${site.port}`, '-file', '/dev/null'],
+    ...['-target', `${site.host}:${site.port}`, '-file', '/dev/null', ...how],
   ])!;
   const connector = new Connector(options, {
     clock: systemClock,
@@ -89,7 +94,7 @@ async function runConnector(
     connector.interrupt();
     await done.catch(() => {});
   });
-  await Promise.race([said(output, 'waiting for the engineer'), done.then(failEarly)]);
+  await Promise.race([said(output, /waiting for (the engineer|engineers)/), done.then(failEarly)]);
   return { done };
 }
 
@@ -97,12 +102,12 @@ function failEarly(status: number): never {
   throw new Error(`the connector ended with status ${status} before it waited`);
 }
 
-function said(output: PassThrough, text: string): Promise<void> {
+function said(output: PassThrough, pattern: RegExp): Promise<void> {
   let seen = '';
   return new Promise((resolve) => {
     output.on('data', (chunk: Buffer) => {
       seen = (seen + chunk.toString()).slice(-1_000);
-      if (seen.includes(text)) resolve();
+      if (pattern.test(seen)) resolve();
     });
   });
 }

@@ -3,16 +3,28 @@
  *
  *     floor-process.js pipe PORT     every connection is piped to a port of this machine by node:net alone
  *     floor-process.js tls FOLDER    TLS 1.3 connections are accepted and held; key and certificate are made in FOLDER
+ *     floor-process.js dial PORT     makes one TLS 1.3 connection to a port of this machine, prints it, and holds it
  */
+import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { loadIdentity } from '../src/relay/identity.ts';
 import { addressOf } from '../src/relay/listeners.ts';
 import { locateState, prepareState } from '../src/relay/state-directory.ts';
 
 const [kind, argument] = process.argv.slice(2);
-const server = kind === 'pipe' ? pipeTo(Number(argument)) : await holdTls(argument);
-server.listen(0, '127.0.0.1', () => process.stdout.write(`listening ${addressOf(server).port}\n`));
+if (kind === 'dial') await dialTls(Number(argument));
+else serve(kind === 'pipe' ? pipeTo(Number(argument)) : await holdTls(argument));
+
+function serve(server: Server): void {
+  server.listen(0, '127.0.0.1', () => process.stdout.write(`listening ${addressOf(server).port}\n`));
+}
+
+async function dialTls(port: number): Promise<void> {
+  const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, minVersion: 'TLSv1.3' });
+  await once(socket, 'secureConnect');
+  process.stdout.write(`dialled ${port}\n`);
+}
 
 function pipeTo(port: number): Server {
   return createServer({ allowHalfOpen: true, noDelay: true }, (near) => {

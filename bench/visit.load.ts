@@ -1,5 +1,6 @@
 /**
- * What a visit costs: visits a second, the way of a keystroke, bulk, memory. The relay is a process of its own in each.
+ * What a visit costs: visits a second, the way of a keystroke, bulk, memory; and what a connector that stays costs while
+ * it waits, at the relay and as a process. The relay is a process of its own in each.
  *
  * Where the tunnel itself is measured (keystrokes, bulk) the connector is tndconnect as a process, which records to
  * /dev/null and shows nothing; where the relay is measured (visits, memory) connectors run in this process, since so
@@ -7,12 +8,16 @@
  * the kernel counts it, garbage that is not yet collected included; idle sockets hold next to nothing in the kernel.
  */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { addressOf } from '../src/relay/listeners.ts';
 import { Received, sendRandom } from '../test/helpers/bulk.ts';
 import { RunningProcess } from '../test/helpers/processes.ts';
+import { startRelay } from '../test/helpers/programs.ts';
+import { stand } from '../test/helpers/standing.ts';
 import {
   openTunnel,
   processorSeconds,
@@ -41,6 +46,8 @@ const SIZES = {
 } as const;
 /** Keys come at this pace whether or not the echo of the last one is back, as from somebody who types blind. */
 const KEY_INTERVAL_MS = 3;
+/** What a program needs for its start is given back by then, or never. */
+const SETTLED_MS = 3_000;
 const ROW = Buffer.from('The quick brown fox jumps over the lazy dog 0123456789, and so on.\r\n');
 
 /** Two ends of something that carries bytes, both paused, and the processes in between by name. */
@@ -108,6 +115,36 @@ export const loads: readonly LoadCase[] = [
       const readings = await memory(crowd.relay.process.pid, () => crowd.wait(), few, waiting);
       await expectSessions(crowd, 'awaitingEngineer', waiting);
       return readings;
+    },
+  },
+  {
+    name: 'memory: standing connector',
+    floor: 'memory: TLS connection',
+    run: async (effort, scope) => {
+      const { few, waiting } = SIZES[effort];
+      const crowd = await gatherCrowd(scope);
+      const readings = await memory(crowd.relay.process.pid, () => crowd.stand(), few, waiting);
+      await expectSessions(crowd, 'awaitingEngineer', waiting);
+      return readings;
+    },
+  },
+  {
+    name: 'process: one TLS connection',
+    floor: null,
+    run: async (_effort, scope) => {
+      const server = await startFloor(scope, 'tls', temporaryFolder(scope));
+      const dialler = await startFloor(scope, 'dial', String(server.port));
+      return processMemory(dialler.pid);
+    },
+  },
+  {
+    name: 'process: waiting tndconnect -persist',
+    floor: 'process: one TLS connection',
+    run: async (_effort, scope) => {
+      const relay = await startRelay();
+      scope.teardown(() => relay.stop());
+      const { connector } = await stand(scope, relay);
+      return processMemory(connector.pid);
     },
   },
   {
@@ -262,6 +299,19 @@ async function memory(
   return [{ what: `each of ${few} to ${many}`, value: each / KIB, unit: 'KiB' }];
 }
 
+/** What a process holds once it has settled: in all, its part of what it shares, and what is its own alone. */
+async function processMemory(pid: number): Promise<readonly Reading[]> {
+  await delay(SETTLED_MS);
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1');
+  const sum = (name: string): number =>
+    [...rollup.matchAll(new RegExp(`^${name}: +(\\d+) kB$`, 'gm'))].reduce(
+      (all, [, kib]) => all + Number(kib),
+      0,
+    );
+  const kib = { resident: sum('Rss'), proportional: sum('Pss'), private: sum('Private_\\w+') };
+  return Object.entries(kib).map(([what, value]) => ({ what, value: value / KIB, unit: 'MiB' }));
+}
+
 async function repeat(action: () => Promise<unknown>, count: number, atOnce: number): Promise<void> {
   let left = count;
   const worker = async (): Promise<void> => {
@@ -318,7 +368,7 @@ async function startFloor(
   const program = fileURLToPath(new URL('floor-process.js', import.meta.url));
   const floor = new RunningProcess(process.execPath, [program, kind, argument]);
   scope.teardown(() => floor.stop());
-  const [, port] = await floor.output(/listening (\d+)/);
+  const [, port] = await floor.output(/(?:listening|dialled) (\d+)/);
   return { pid: floor.pid, port: Number(port) };
 }
 

@@ -119,6 +119,8 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
   admitConnector(invitation: Invitation, link: ConnectorLink): Admission | null {
     const session = this.#sessions.byId(invitation.session);
     if (!session || this.#sessions.stateOf(session) !== 'awaitingCustomer') return null;
+    // Keys are made for one run, and nobody proves here that this one is theirs: it may be another connector's.
+    if (link.isStanding && this.#connectors.byKey(link.card.publicKey)) return null;
     const connector = link.isStanding ? this.#enroll(session, link) : null;
     this.#sessions.attach(session, link, connector);
     const standing = connector && this.#termsOf(connector);
@@ -126,6 +128,8 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
   }
 
   keyProved(link: ConnectorLink): void {
+    // While another one was asked it may have left, or have been refused for what it said.
+    if (!link.isJudged) return;
     const { publicKey } = link.card;
     const connector = this.#connectors.byKey(publicKey);
     const refusal = this.#refusalOf(connector);
@@ -220,7 +224,6 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
   }
 
   #letBackIn(link: ConnectorLink, connector: StandingConnector): void {
-    if (link.leg.isClosed) return;
     const from = link.leg.remoteAddress;
     this.#audit.record('connector-resumed', { connector: connector.id, from });
     this.#connectors.arrived(connector, link);
@@ -262,6 +265,7 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
   #termsOf(connector: StandingConnector): StandingTerms {
     return {
       connector: connector.id,
+      // Rounded up: 0 would say that it may not come back at all.
       goodForS: Math.ceil(this.#connectors.goodForMs(connector) / 1_000),
       spreadS: this.#connectors.spreadS,
       clockS: Math.floor(this.#clock.wallNow() / 1_000),

@@ -79,7 +79,7 @@ export interface ConnectorHost {
   signConnection(exporter: Uint8Array, relayCard: Uint8Array): Uint8Array;
   /** A confirmation for a live password was wrong. */
   confirmationWrong(invitation: Invitation, from: string): void;
-  /** The password is proved and consumed: the session it admits to, or null when that is over. */
+  /** The password is proved and consumed: the session it admits to, or null when that is over, or its key known. */
   admitConnector(invitation: Invitation, link: ConnectorLink): Admission | null;
   /** The key of the connector's card is proved: answered with `letIn` or `refuseKey`, now or a little later. */
   keyProved(link: ConnectorLink): void;
@@ -172,6 +172,11 @@ export class ConnectorLink implements LegSink {
 
   get isOpen(): boolean {
     return this.#stage === 'open';
+  }
+
+  /** Whether it has proved its key and has no answer yet. */
+  get isJudged(): boolean {
+    return this.#stage === 'judged';
   }
 
   data(chunk: Buffer): void {
@@ -277,7 +282,7 @@ export class ConnectorLink implements LegSink {
     }
     this.#dataKey = deriveDataKey(keys.isk);
     const admission = this.host.admitConnector(invitation, this);
-    if (!admission) return this.#refuse(REFUSED.password, 'session is over');
+    if (!admission) return this.#refuse(REFUSED.password, 'session is over, or key known');
     const { session, terms, standing } = admission;
     this.#stage = 'open';
     this.#send('accepted', { tag: keys.ownTag, session, ...terms });

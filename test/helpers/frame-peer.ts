@@ -281,8 +281,8 @@ export async function standByHand(
   t: Test,
   address: HostPort,
   password: string,
+  { privateKey, publicKey: spki } = generateKeyPairSync('ed25519'),
 ): Promise<{ control: FramePeer; key: HandKey }> {
-  const { privateKey, publicKey: spki } = generateKeyPairSync('ed25519');
   const publicKey = spki.export({ type: 'spki', format: 'der' }).subarray(-32);
   const control = await dialFrames(t, address);
   const { answer } = await proveWith(control, secretOf(password), { publicKey, features: FEATURE.standing });

@@ -20,11 +20,16 @@ const programPath = (name: 'relay' | 'connector'): string =>
 export interface Relay {
   readonly host: string;
   readonly port: number;
+  /** The one that runs, or ran last. */
   readonly process: RunningProcess;
   /** Its state directory. */
   readonly state: string;
   /** Runs a relayapp command on this relay's state; resolves with its standard output, rejects if it fails. */
   command(args: readonly string[], input?: string): Promise<string>;
+  /** Ends its process; resolves once that is gone. */
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  /** Starts it again on the same port, and on the same state directory unless that was removed; resolves when it listens. */
+  startAgain(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -49,17 +54,36 @@ export async function startRelay({ port = 0, args = [], at }: RelayOptions = {})
   chmodSync(folder, 0o711); // started as root, the relay becomes somebody else, who has to get to its state
   const state = join(folder, 'state');
   const host = at?.address ?? '127.0.0.1';
-  const serve = ['serve', '--listen', `${host}:${port}`, '--state', state, ...args];
-  const relay = runProgram('relay', serve, { within: at?.namespace });
+  const start = (on: number): RunningProcess =>
+    runProgram('relay', ['serve', '--listen', `${host}:${on}`, '--state', state, ...args], {
+      within: at?.namespace,
+    });
+  const listening = async (): Promise<number> =>
+    Number((await relay.output(/"relay-listening".*?:(\d+)[" ]/))[1]);
+  let relay = start(port);
   const stop = async (): Promise<void> => {
     await relay.stop(10_000);
     rmSync(folder, { recursive: true, force: true });
   };
-  const command = (words: readonly string[], input?: string): Promise<string> =>
-    output(runProgram('relay', [...words, '--state', state], input === undefined ? {} : { input }));
   try {
-    const [, listening] = await relay.output(/"relay-listening".*?:(\d+)[" ]/);
-    return { host, port: Number(listening), process: relay, state, command, stop };
+    const chosen = await listening();
+    return {
+      ...{ host, port: chosen, state, stop },
+      get process() {
+        return relay;
+      },
+      command: (words, input) =>
+        output(runProgram('relay', [...words, '--state', state], input === undefined ? {} : { input })),
+      end: async (signal) => {
+        relay.signalGroup(signal);
+        await relay.ended;
+        await relay.stop();
+      },
+      startAgain: async () => {
+        relay = start(chosen);
+        await listening();
+      },
+    };
   } catch (error) {
     await stop();
     throw error;

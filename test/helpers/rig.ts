@@ -47,6 +47,14 @@ export interface ConnectOptions {
   readonly random?: () => number;
 }
 
+export interface ConnectOptions {
+  readonly args?: readonly string[];
+  readonly keyboard?: boolean;
+  readonly clock?: Clock;
+  /** Of the back-off; zeros make every wait the shortest. */
+  readonly random?: () => number;
+}
+
 export interface RunningConnector {
   readonly connector: Connector;
   /** Exit status; rejects with OperatorError. */
