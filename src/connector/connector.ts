@@ -369,7 +369,7 @@ export class Connector implements ControlHost, VisitsHost {
       return this.#stop({ status: ENDING_STATUS.relayLost, text });
     }
     this.event(text);
-    this.#visits.endAll('now');
+    this.#visits.endAll('now', 'The visit ended with the connection to the relay.');
     this.#backoff.stood(this.clock.now() - uplink.sinceMs);
     this.#comeBack(this.#key).catch((error: unknown) => this.failed(error));
   }

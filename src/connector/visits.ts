@@ -139,8 +139,10 @@ export class Visits implements VisitHost {
     this.#end(id, 'now');
   }
 
-  endAll(how: 'now' | 'gracefully'): void {
+  /** `why` is what became of each, where that is not told otherwise. */
+  endAll(how: 'now' | 'gracefully', why?: string): void {
     this.#untold.clear();
+    if (why !== undefined) for (const id of this.#entries.keys()) this.#tellEnd(id, why);
     for (const id of [...this.#entries.keys()]) this.#end(id, how);
     this.#untold.clear();
   }

@@ -64,7 +64,7 @@ export class StandingConnectors {
   readonly #byId: Map<string, StandingConnector>;
   readonly #byKey: Map<string, StandingConnector>;
 
-  /** Reads `file` if it exists. `expiryMs` is how long a key is good; 0 keeps none. Throws OperatorError. */
+  /** Reads `file` if it exists. `expiryMs` is how long a key is good; with 0 none is, not even one in the file. Throws OperatorError. */
   constructor(file: string, clock: Clock, expiryMs: number) {
     this.#file = file;
     this.#clock = clock;
@@ -123,7 +123,8 @@ export class StandingConnectors {
 
   /** What is left of its time, in milliseconds; 0 when it may not come back. */
   goodForMs(connector: StandingConnector): number {
-    return connector.isRevoked ? 0 : Math.max(0, connector.expiresWallMs - this.#clock.wallNow());
+    if (connector.isRevoked || this.#expiryMs === 0) return 0;
+    return Math.max(0, connector.expiresWallMs - this.#clock.wallNow());
   }
 
   stateOf(connector: StandingConnector): ConnectorState {

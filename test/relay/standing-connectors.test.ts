@@ -105,6 +105,15 @@ t.test('a relay that keeps none promises nothing, and writes nothing', async (t)
   t.notOk(open().has('1234-5678'));
 });
 
+t.test('a relay that was told to keep none lets none back in that it kept before', async (t) => {
+  const { file, clock, connectors } = make(t);
+  connectors.enroll(enrolment('1234-5678'));
+  const strict = new StandingConnectors(file, clock, 0);
+  const found = strict.byId('1234-5678')!;
+  t.equal(strict.goodForMs(found), 0);
+  t.equal(strict.stateOf(found), 'expired');
+});
+
 t.test('one that cannot be written is not promised what a restart would break', async (t) => {
   const { file, connectors } = make(t);
   rmSync(dirname(file), { recursive: true });
