@@ -76,11 +76,12 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
    */
   openVisit(connector: StandingConnector, engineer: EngineerSeat): Session {
     const { id, label, owner, link } = connector;
-    const isHere = this.#connectors.stateOf(connector) === 'here' && link !== null;
-    if (!isHere)
-      throw new OperatorError(`The customer of ${id} is not connected; it dials in again by itself.`);
+    if (connector.isRevoked)
+      throw new OperatorError(`Connector ${id} was revoked: make a new password for its customer.`);
     if (this.#isOverdue(connector))
       throw new OperatorError(`The time of connector ${id} is over: make a new password for its customer.`);
+    if (link === null)
+      throw new OperatorError(`The customer of ${id} is not connected; it dials in again by itself.`);
     const session = this.#sessions.open({ label, owner, engineerPassword: null, ttlMs: NO_WAIT_MS });
     this.#sessions.attach(session, link, connector);
     this.#sessions.report(session, 'connectorArrived');
@@ -232,9 +233,10 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
     link.letIn(this.#sessions.terms, this.#termsOf(connector));
   }
 
+  /** A key that nobody enrolled is anybody's, and goes to the log only: strangers must not fill the audit file. */
   #refuseKey(link: ConnectorLink, connector: StandingConnector | null, why: KeyRefusal): void {
     const from = link.leg.remoteAddress;
-    this.#audit.record('connector-key-refused', { connector: connector?.id ?? null, from, why });
+    if (connector) this.#audit.record('connector-key-refused', { connector: connector.id, from, why });
     link.refuseKey(why);
   }
 
@@ -252,6 +254,7 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
       const served = this.#sessions.servedBy(link);
       if (served.some(({ visit }) => visit !== null)) continue;
       this.#reportAll(served, 'connectorLost');
+      this.#audit.record('connector-away', { connector: connector.id });
       this.#connectors.away(connector);
       link.bye('expired');
     }
