@@ -7,7 +7,7 @@ import t, { type Test } from 'tap';
 import { LEAST_DELAY_MS } from '../../src/connector/backoff.ts';
 import { decodeConnectorCard, encodeRelayCard, REFUSED } from '../../src/wire/frames.ts';
 import { isSignedByConnector, signAsRelay } from '../../src/wire/key-auth.ts';
-import { makePassword } from '../../src/wire/password.ts';
+import { makePassword, parsePassword } from '../../src/wire/password.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { admit, secretOf, serveFrames, type FramePeer } from '../helpers/frame-peer.ts';
 import { delivered } from '../helpers/loop.ts';
@@ -22,6 +22,7 @@ interface Stage {
   readonly rig: Rig;
   readonly clock: FakeClock;
   readonly customer: RunningConnector;
+  readonly password: string;
   /** Connections that came. */
   readonly dials: () => number;
   /** The control connection that was let in by the password. */
@@ -39,7 +40,8 @@ async function letIn(
     goodForS = 3_600,
     clockS,
     keyboard = false,
-  }: { goodForS?: number; clockS?: number; keyboard?: boolean } = {},
+    more = [],
+  }: { goodForS?: number; clockS?: number; keyboard?: boolean; more?: readonly string[] } = {},
 ): Promise<Stage> {
   const clock = new FakeClock();
   const rig = await startRig(t, { clock });
@@ -62,12 +64,12 @@ async function letIn(
     });
     first = peer;
   });
-  const args = keyboard ? ['-persist'] : ['-persist', '-consent', 'auto'];
+  const args = [...(keyboard ? ['-persist'] : ['-persist', '-consent', 'auto']), ...more];
   const customer = rig.connect(password, daemon.address, { relay: relay.address, args, keyboard });
   await customer.shows('waiting for engineers');
   await until(() => first !== null);
   return {
-    ...{ rig, clock, customer, dials: relay.dials, first: first! },
+    ...{ rig, clock, customer, password, dials: relay.dials, first: first! },
     serve: (next) => (act = next),
     redialled: async () => {
       const before = relay.dials();
@@ -279,3 +281,42 @@ t.test('visits that a relay orders twice, or too many of, are not let in', async
   first.send('visitRequest', { visit: visits[0], ...request });
   await customer.shows('it sent what this version does not understand');
 });
+
+t.test('-verbose tells address, certificate, stage and time of each step, and no secret', async (t) => {
+  const { rig, clock, customer, password, first, serve, redialled } = await letIn(t, { more: ['-verbose'] });
+  serve(async (peer) => {
+    await prove(t, rig, peer);
+    resume(peer, clock);
+  });
+  first.reset();
+  await customer.shows('Dialling the relay again');
+  await redialled();
+  await customer.shows('Back at relay');
+  const log = customer.log();
+  for (const step of [
+    /Dialling the relay 127\.0\.0\.1:\d+\./,
+    /TCP connection from 127\.0\.0\.1:\d+ to 127\.0\.0\.1:\d+ stands \(\d+ ms\)\./,
+    new RegExp(
+      `TLS stands: TLSv1\\.3, \\w+, certificate .* of key ${rig.identity.relayId}, valid until .*ms\\)`,
+    ),
+    /Sent hello: the password exchange begins.* \(\d+ ms\)\./,
+    /Received accepted: the relay's proof.* \(\d+ ms\)\./,
+    /Sent resume: .*\n[^]*Received relayProof: [^]*Sent connectorProof: [^]*Received resumed: /,
+  ]) {
+    t.match(log, step);
+    t.match(customer.screen(), step, 'also on the console');
+  }
+  const { secret } = secretOfMade(password);
+  for (const text of [log, customer.screen()]) {
+    for (const part of [secret, secret.slice(0, 5), secret.slice(5)]) t.notOk(text.includes(part));
+    // A key, a tag or a signature would be a long run of digits or of base64; the relay's number is the longest there is.
+    const runs = text.match(/[A-Za-z0-9+/=]{33,}/g) ?? [];
+    t.same(runs, []);
+  }
+});
+
+function secretOfMade(password: string): { secret: string } {
+  const typed = parsePassword(password);
+  if (typed.kind !== 'made') throw new Error('not a made password');
+  return typed;
+}
