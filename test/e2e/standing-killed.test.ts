@@ -23,10 +23,9 @@ import {
   logInAs,
   openVisit,
   stand,
-  startSite,
   visitAs,
-  type Site,
 } from '../helpers/standing.ts';
+import { startSite, type Site } from '../helpers/tunnel.ts';
 import { seededRandom } from '../wire/seeded.ts';
 
 const NOTICED_MS = 5_000;

@@ -36,12 +36,10 @@ import {
   exchange,
   invite,
   isListed,
-  startSite,
   visitAs,
   withinTime,
-  type Site,
 } from '../helpers/standing.ts';
-import { readUntil } from '../helpers/tunnel.ts';
+import { readUntil, startSite, type Site } from '../helpers/tunnel.ts';
 import { startTlsProxy, type Handling } from '../helpers/tls-proxy.ts';
 
 const LOG_FAILED = 27;

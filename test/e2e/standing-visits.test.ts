@@ -15,12 +15,11 @@ import {
   invite,
   isListed,
   stand,
-  startSite,
   startStanding,
   visitAs,
 } from '../helpers/standing.ts';
 import { RecordProxy } from '../helpers/record-proxy.ts';
-import { logIn, readUntil, temporaryFolder } from '../helpers/tunnel.ts';
+import { logIn, readUntil, startSite, temporaryFolder } from '../helpers/tunnel.ts';
 import { fork, seededRandom, type SeededRandom } from '../wire/seeded.ts';
 
 const BULK_BYTES = 3 * 1_048_576;

@@ -7,20 +7,27 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../src/base/clock.ts';
 import type { HostPort } from '../../src/base/address.ts';
 import { request } from '../../src/relay/control-client.ts';
 import type { NewPassword, RequestName, Requests } from '../../src/relay/control-protocol.ts';
-import { addressOf } from '../../src/relay/listeners.ts';
 import type { ConnectorView } from '../../src/relay/standing-connectors.ts';
 import { locateState } from '../../src/relay/state-directory.ts';
 import type { NetworkHost } from './network.ts';
 import type { RunningProcess } from './processes.ts';
 import { runProgram, type Relay } from './programs.ts';
-import { dialPrompt, GREETING, readUntil, temporaryFolder, type Scope } from './tunnel.ts';
+import {
+  dialPrompt,
+  GREETING,
+  readUntil,
+  startSite,
+  temporaryFolder,
+  type Scope,
+  type Site,
+} from './tunnel.ts';
 
 const ASK_MARK = Buffer.of(255, 253, 6);
 const GIVE_MARK = Buffer.of(255, 251, 6);
@@ -30,13 +37,6 @@ const LOOK_MS = 20;
 export interface Person {
   readonly name: string;
   readonly password: string;
-}
-
-export interface Site {
-  /** Where connectors find it. */
-  readonly address: HostPort;
-  /** The daemon's end of the next visit, greeted. */
-  nextVisit(): Promise<Socket>;
 }
 
 export interface Standing {
@@ -134,33 +134,6 @@ export function startStanding(
   return connector;
 }
 
-/** A daemon that greets whoever types to it or not; the connector's check, its first connection, is let go. */
-export async function startSite(scope: Scope, at?: NetworkHost): Promise<Site> {
-  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
-  scope.teardown(() => server.close());
-  const address = at ? await at.expose(server) : await listenHere(server);
-  const ready: Socket[] = [];
-  const waiting: Array<(visit: Socket) => void> = [];
-  let connections = 0;
-  server.on('connection', (socket) => {
-    socket.on('error', () => {});
-    scope.teardown(() => socket.destroy());
-    connections += 1;
-    if (connections === 1) return void socket.on('end', () => socket.end()).resume();
-    socket.write(GREETING);
-    const next = waiting.shift();
-    if (next) next(socket);
-    else ready.push(socket);
-  });
-  return {
-    address,
-    nextVisit: () => {
-      const first = ready.shift();
-      return first ? Promise.resolve(first) : new Promise((resolve) => waiting.push(resolve));
-    },
-  };
-}
-
 /** Somebody's connection at the `relay> ` prompt. */
 export async function logInAs(
   scope: Scope,
@@ -207,7 +180,8 @@ export async function exchange(engineer: Socket, daemon: Socket, word: string): 
 
 /** Lines of the relay's audit file. */
 export function auditedAt(relay: Relay, event: string): readonly Readonly<Record<string, unknown>>[] {
-  const lines = readFileSync(join(relay.state, 'audit.jsonl'), 'utf8').split('\n');
+  // What stands behind the last line end is being written at this moment.
+  const lines = readFileSync(join(relay.state, 'audit.jsonl'), 'utf8').split('\n').slice(0, -1);
   return lines
     .filter((line) => line.includes(`"event":"${event}"`))
     .map((line) => JSON.parse(line) as Record<string, unknown>);
@@ -228,9 +202,4 @@ export async function withinTime<T>(
     timer = setTimeout(() => reject(new Error(`${withinMs} ms passed: ${explain()}`)), withinMs);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-async function listenHere(server: Server): Promise<HostPort> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return addressOf(server);
 }

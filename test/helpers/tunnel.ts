@@ -33,6 +33,13 @@ export interface Tunnel {
   view(): Promise<SessionView>;
 }
 
+export interface Site {
+  /** Where connectors find it. */
+  readonly address: HostPort;
+  /** The daemon's end of the next visit, greeted. */
+  nextVisit(): Promise<Socket>;
+}
+
 /** What the daemons of tunnels say first. */
 export const GREETING = Buffer.from('daemon ready\r\n');
 const NO_OPERATION = Buffer.of(255, 241);
@@ -67,7 +74,7 @@ export async function openTunnel(scope: Scope, options: TunnelOptions = {}): Pro
   scope.teardown(() => connector.stop());
   await connector.output(/waiting for the engineer/);
   const engineer = await logIn(scope, relay, session, engineerPassword, options.engineerAt);
-  const daemon = await site.visited;
+  const daemon = await site.nextVisit();
   return { relay, connector, engineer, daemon, session, view: () => viewOf(relay, session) };
 }
 
@@ -147,26 +154,31 @@ export function readUntil(socket: Socket, text: string | Buffer): Promise<void> 
   });
 }
 
-/** A daemon that greets its first visit; the connector's check, which comes first, is let go. */
-async function startSite(
-  scope: Scope,
-  at?: NetworkHost,
-): Promise<{ address: HostPort; visited: Promise<Socket> }> {
+/** A daemon that greets whoever types to it or not; the connector's check, its first connection, is let go. */
+export async function startSite(scope: Scope, at?: NetworkHost): Promise<Site> {
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   scope.teardown(() => server.close());
   const address = at ? await at.expose(server) : await listenHere(server);
+  const ready: Socket[] = [];
+  const waiting: Array<(visit: Socket) => void> = [];
   let connections = 0;
-  const visited = new Promise<Socket>((resolve) => {
-    server.on('connection', (socket) => {
-      socket.on('error', () => {});
-      scope.teardown(() => socket.destroy());
-      connections += 1;
-      if (connections === 1) return void socket.on('end', () => socket.end()).resume();
-      socket.write(GREETING);
-      resolve(socket);
-    });
+  server.on('connection', (socket) => {
+    socket.on('error', () => {});
+    scope.teardown(() => socket.destroy());
+    connections += 1;
+    if (connections === 1) return void socket.on('end', () => socket.end()).resume();
+    socket.write(GREETING);
+    const next = waiting.shift();
+    if (next) next(socket);
+    else ready.push(socket);
   });
-  return { address, visited };
+  return {
+    address,
+    nextVisit: () => {
+      const first = ready.shift();
+      return first ? Promise.resolve(first) : new Promise((resolve) => waiting.push(resolve));
+    },
+  };
 }
 
 async function listenHere(server: Server): Promise<HostPort> {
