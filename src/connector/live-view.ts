@@ -30,7 +30,10 @@ export class LiveView {
   /** In the order in which they began. */
   readonly #entries = new Map<string, Entry>();
   #shown: Entry | null = null;
-  /** While the screen stands still: how far the shown visit had come; null when it moves. */
+  /**
+   * While the screen stands still: how far the shown visit had come, or -1 when it is to be shown anew; null when it
+   * moves.
+   */
   #heldAt: number | null = null;
 
   /** `heading` names a visit in the line before its output. */
@@ -101,8 +104,9 @@ export class LiveView {
   /** The screen stands still: there is a question to be read. */
   hold(): void {
     if (this.#heldAt !== null) return;
-    this.#heldAt = this.#shown?.recent.endsAt ?? -1;
-    if (this.#shown?.recent.isAlternate) this.#screen.restore();
+    const recent = this.#shown?.recent;
+    if (recent?.isAlternate) this.#screen.restore();
+    this.#heldAt = recent && !recent.isAlternate ? recent.endsAt : -1;
     this.#screen.onRoom();
   }
 

@@ -7,7 +7,6 @@
  * Knows whether the daemon draws on the alternate screen, and where it began to: what was drawn there is worth nothing
  * without its beginning. Costs one copy of what is kept; never more than its ring.
  */
-import { Buffer } from 'node:buffer';
 
 export const KEPT_BYTES = 32 * 1_024;
 /** Of lines, so much is enough to know where one is: some screens. */

@@ -200,6 +200,19 @@ t.test('a question is seen also over a full-screen program, which is back after 
   t.equal(terminal.buffer.active.type, 'alternate');
 });
 
+t.test('a full-screen program that is left behind a question leaves the lines in order', async (t) => {
+  const { terminal, console, began, show, press, screen } = make();
+  began('alice');
+  show('alice', `$ vi\r\n${ENTER}editor`);
+  await screen();
+  void console.ask('Let bob in? (y/n)');
+  await screen();
+  show('alice', `${LEAVE}$ exit\r\n`);
+  await press('n');
+  t.match(await screen(), /^\$ vi\n+Let bob in\? \(y\/n\) no\n--- alice .* ---\n\$ vi\n\$ exit$/);
+  t.equal(terminal.buffer.active.type, 'normal');
+});
+
 t.test('a question that outlives the visit it stood over leaves the next one in order', async (t) => {
   const { console, began, show, screen } = make();
   began('alice');
