@@ -7,6 +7,7 @@
  * sent twice. One that stays comes back by its key, never by the password, and no sooner than the back-off allows.
  */
 import { generateKeyPairSync, scrypt, type KeyObject } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { hostPortText, plainAddress } from '../base/address.ts';
 import type { Cancel, Clock } from '../base/clock.ts';
 import { errorCode, errorText, OperatorError } from '../base/errors.ts';
@@ -108,6 +109,8 @@ export class Connector implements ControlHost, VisitsHost {
     this.#backoff = new Backoff(surroundings.random);
     this.#privateKey = keys.privateKey;
     this.#publicKey = keys.publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
+    // Every dial and every pause listens, and sixteen visits may dial at once.
+    setMaxListeners(0, this.stop);
     const policy = {
       mode: options.consent,
       untilWallMs: untilWallMs(options.until, this.clock.wallNow()),

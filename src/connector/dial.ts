@@ -114,9 +114,9 @@ async function dialOnce(address: HostPort, surroundings: RelayDialSurroundings):
   });
   const took = stopwatch(surroundings.clock);
   const { secured, leg } = await secure(socket, address.host, surroundings);
-  surroundings.detail(`TLS stands: ${tlsText(secured)} (${took()}).`);
   // What came with the end of the handshake may have broken the connection already.
   if (secured.destroyed) throw notARelay(address, 'it broke off the connection');
+  surroundings.detail(`TLS stands: ${tlsText(secured)} (${took()}).`);
   if (secured.getProtocol() !== 'TLSv1.3' || secured.alpnProtocol !== ALPN) {
     secured.destroy();
     throw notARelay(address, 'it does not speak secure-telnet/1');

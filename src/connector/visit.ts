@@ -98,7 +98,7 @@ export class Visit {
   /** Ends the visit: at once, or after what is under way in both directions has arrived. */
   end(how: 'now' | 'gracefully'): void {
     if (this.#isOver) return;
-    if (how === 'gracefully') {
+    if (how === 'gracefully' && this.#splice !== null) {
       this.#cancelDeadline();
       this.#cancelDeadline = this.#host.clock.after(LINGER_MS, () => this.end('now'));
       return;

@@ -49,7 +49,7 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
     this.#audit = parts.audit;
     this.#sessions = parts.sessions;
     this.#connectors = parts.connectors;
-    this.#endSweep = parts.clock.every(CONNECTOR_SWEEP_MS, () => this.#letExpiredGo());
+    this.#endSweep = parts.clock.every(CONNECTOR_SWEEP_MS, () => this.#sweep());
   }
 
   get relayKey(): Uint8Array {
@@ -67,6 +67,7 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
   /** Lets standing connectors go, which then dial again. Sessions have been ended before. */
   stop(): void {
     this.#endSweep();
+    this.#writeForgotten();
     for (const { link } of this.#connectors.all()) link?.bye('shutdown');
   }
 
@@ -244,6 +245,16 @@ export class ConnectorDesk implements ConnectorHost, DataHost {
     if (connector === null) return 'keyUnknown';
     if (connector.isRevoked) return 'keyRevoked';
     return this.#connectors.goodForMs(connector) === 0 ? 'keyExpired' : null;
+  }
+
+  #sweep(): void {
+    this.#letExpiredGo();
+    this.#writeForgotten();
+  }
+
+  #writeForgotten(): void {
+    const problem = this.#connectors.flush();
+    if (problem !== null) this.#log.error('connector-not-forgotten', { why: problem });
   }
 
   /** A time that is over ends nothing that is under way, and begins nothing new. */

@@ -202,13 +202,13 @@ export class ConnectorLink implements LegSink {
   /** Whether the connector answers a ping soon; `tell` is called once. One that does not is cut. */
   probe(tell: (isAlive: boolean) => void): void {
     this.#probes.push(tell);
-    this.#sendPing(PROBE_DEADLINE_MS);
+    // One ping for all who ask: each would put the deadline off.
+    if (this.#probes.length === 1) this.#sendPing(PROBE_DEADLINE_MS);
   }
 
   /** The answer to a key that is good: see ConnectorHost.keyProved. Without effect when it left meanwhile. */
   letIn(terms: Terms, standing: StandingTerms): void {
     if (this.#stage !== 'judged') return;
-    this.#dataKey = resumedDataKey(this.#channel.resumptionSecret());
     this.#stage = 'open';
     this.#send('resumed', { ...terms, ...standing });
     this.#opened();
@@ -306,6 +306,8 @@ export class ConnectorLink implements LegSink {
     const { exporter } = this.#channel;
     if (!this.isStanding || !isSignedByConnector(signature, this.#card.publicKey, exporter, card, relayCard))
       throw new WireError('bad-signature', 'the key of the card is not proved');
+    // Now, while the connection stands for sure: the answer may come when it is about to close.
+    this.#dataKey = resumedDataKey(this.#channel.resumptionSecret());
     this.#stage = 'judged';
     this.host.keyProved(this);
   }

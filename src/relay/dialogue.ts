@@ -206,8 +206,9 @@ async function visit(
   line: EngineerLine,
   host: DialogueHost,
   session: Session,
-  { who, returns, mayEnter }: Visitor,
+  visitor: Visitor,
 ): Promise<void> {
+  const { who, returns, mayEnter } = visitor;
   const { sessions } = host;
   const state = sessions.stateOf(session);
   if (state === 'awaitingCustomer') line.print('Waiting for the customer (^C to stop)...\n');
@@ -218,6 +219,8 @@ async function visit(
   if (!mayEnter()) return line.print(ACCOUNT_DISABLED);
   const seat = new Seat(line, who, returns);
   if (!sessions.engineerArrived(session, seat)) {
+    // Somebody with an account has a visit of their own, then.
+    if (session.standing && returns) return visitStanding(line, host, session.standing, visitor);
     const isOver = sessions.stateOf(session) === 'ended';
     return line.print(isOver ? 'The session is over.\n' : 'Somebody else is working on this session.\n');
   }

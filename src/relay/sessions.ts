@@ -275,7 +275,8 @@ export class Sessions implements DataHost {
       const { who, from, over } = session.engineer!;
       session.visit = randomBytes(VISIT_ID_BYTES).toString('hex');
       this.#byVisit.set(session.visit, session);
-      this.#audit.record('consent-asked', { session: session.id, who, from });
+      const connector = session.standing?.id ?? null;
+      this.#audit.record('consent-asked', { session: session.id, connector, who, from });
       const answerMs = this.#limits.consentMs;
       session.connector!.requestVisit({ visit: session.visit, who, from, over, answerMs });
       session.engineer!.tell(`Asking the customer (${answerMs / 1_000} s to answer)...`);
@@ -286,7 +287,8 @@ export class Sessions implements DataHost {
     },
     startSync: (session) => {
       const { who, from } = session.engineer!;
-      this.#audit.record('consent-given', { session: session.id, who, from });
+      const connector = session.standing?.id ?? null;
+      this.#audit.record('consent-given', { session: session.id, connector, who, from });
       session.engineer!.tell('The customer agreed. Connecting to the telnet daemon...');
       session.engineer!.startSync(() => this.report(session, 'synced'));
     },
@@ -307,7 +309,8 @@ export class Sessions implements DataHost {
     const engineer = session.engineer!;
     session.startedMs = this.#clock.now();
     const { who, from, over } = engineer;
-    if (!this.#audit.record('visit-start', { session: session.id, who, from, over })) {
+    const connector = session.standing?.id ?? null;
+    if (!this.#audit.record('visit-start', { session: session.id, connector, who, from, over })) {
       return this.report(session, 'auditFailed');
     }
     const visit = Buffer.from(session.visit!, 'hex');

@@ -2,7 +2,8 @@
  * Connectors that stand: those which may come back by the public key that their password exchange bound.
  *
  * One file of the state directory holds what must outlive the relay: public keys, no secret. Every change is on disk
- * before it takes effect, except where it reduces what somebody may do: a revocation holds at once. An id is that of
+ * before it takes effect, except where it reduces what somebody may do: a revocation holds at once, and one that ended
+ * itself is written with the next change or by `flush`, since nobody has its key any more. An id is that of
  * the session by whose password the connector came in. Who was revoked or has expired is remembered for a while, so
  * that it can be told which.
  */
@@ -63,6 +64,8 @@ export class StandingConnectors {
   readonly #expiryMs: number;
   readonly #byId: Map<string, StandingConnector>;
   readonly #byKey: Map<string, StandingConnector>;
+  /** Whether the file still has what is forgotten. */
+  #isDirty = false;
 
   /** Reads `file` if it exists. `expiryMs` is how long a key is good; with 0 none is, not even one in the file. Throws OperatorError. */
   constructor(file: string, clock: Clock, expiryMs: number) {
@@ -118,7 +121,8 @@ export class StandingConnectors {
 
   /** Over how long those who may come back should do so, once they have lost the relay. */
   get spreadS(): number {
-    return Math.max(SPREAD_S_MIN, Math.ceil(this.#byId.size / ARRIVALS_PER_S));
+    const coming = [...this.#byId.values()].filter((connector) => this.goodForMs(connector) > 0).length;
+    return Math.max(SPREAD_S_MIN, Math.ceil(coming / ARRIVALS_PER_S));
   }
 
   /** What is left of its time, in milliseconds; 0 when it may not come back. */
@@ -148,8 +152,12 @@ export class StandingConnectors {
   /** Its customer has ended it: nobody has that key any more. */
   forget(connector: StandingConnector): void {
     this.#drop(connector);
-    // One that stays in the file serves nobody, and is pruned when its time is over.
-    this.#trySave();
+    this.#isDirty = true;
+  }
+
+  /** Writes what was forgotten. Why it could not be, or null. */
+  flush(): string | null {
+    return this.#isDirty ? this.#trySave() : null;
   }
 
   /** Holds at once. Throws OperatorError when it cannot be written: a restart of the relay would undo it. */
@@ -188,10 +196,13 @@ export class StandingConnectors {
     this.#byKey.delete(publicKey);
   }
 
+  /** Where there is no room, those that may not come back are not remembered. */
   #prune(nowMs: number): void {
+    const rememberedMs = this.#byId.size >= CONNECTORS_MAX ? 0 : CONNECTOR_REMEMBERED_MS;
     for (const connector of this.#byId.values()) {
-      const isForgotten = nowMs >= connector.expiresWallMs + CONNECTOR_REMEMBERED_MS;
-      if (isForgotten && connector.link === null) this.#drop(connector);
+      const { expiresWallMs, isRevoked, link } = connector;
+      const isForgotten = nowMs >= expiresWallMs + rememberedMs || (isRevoked && rememberedMs === 0);
+      if (isForgotten && link === null) this.#drop(connector);
     }
   }
 
@@ -210,6 +221,7 @@ export class StandingConnectors {
       .filter(isKept)
       .map(({ link: _link, sinceWallMs: _since, ...rest }): StoredConnector => rest);
     writeWhole(this.#file, `${JSON.stringify(stored, null, 2)}\n`, 'connectors file');
+    this.#isDirty = false;
   }
 }
 
@@ -217,6 +229,9 @@ export class StandingConnectors {
 export function isKept({ enrolledWallMs, expiresWallMs }: StandingConnector): boolean {
   return expiresWallMs > enrolledWallMs;
 }
+
+/** The last that has a place in a frame: the year 2106. */
+const WALL_MS_MAX = 0xffff_ffff * 1_000;
 
 function readConnectors(file: string): readonly StoredConnector[] {
   try {
@@ -243,7 +258,9 @@ function isStoredConnector(value: unknown): value is StoredConnector {
     Buffer.from(publicKey, 'base64').length === CONNECTOR_KEY_BYTES &&
     [label, hostName, target].every((text) => typeof text === 'string') &&
     (owner === null || typeof owner === 'string') &&
-    [enrolledWallMs, expiresWallMs].every(Number.isSafeInteger) &&
+    [enrolledWallMs, expiresWallMs].every(
+      (ms) => Number.isSafeInteger(ms) && ms! >= 0 && ms! <= WALL_MS_MAX,
+    ) &&
     typeof isRevoked === 'boolean'
   );
 }

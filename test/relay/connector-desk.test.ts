@@ -352,3 +352,62 @@ t.test('a relay that stops lets its connectors go, to come back', async (t) => {
   void rig.relay.stop();
   t.match(await control.next(), { name: 'bye', outcome: 5 });
 });
+
+t.test('a newcomer whose time runs out while the first one is asked locks nobody out', async (t) => {
+  const clock = new FakeClock();
+  const rig = await startRig(t, { clock });
+  const site = await stand(t, rig, await rig.invite());
+  const late = await dialFrames(t, rig.address);
+  late.send('resume', { version: 1 });
+  const proof = await late.expect('relayProof');
+  // The newcomer's 20 s from accept, and the 5 s of the first one's ping, end in the same moment.
+  clock.advance(14_000);
+  await delivered();
+  clock.advance(950);
+  const bytes = encodeConnectorCard(site.card);
+  const signature = signAsConnector(site.privateKey, late.exporter, bytes, proof.card);
+  late.send('connectorProof', { card: bytes, signature });
+  await delivered();
+  clock.advance(5_300);
+  await until(() => rig.relay.connections === 0);
+  await delivered();
+  const connector = rig.relay.connectors.byId(site.enrolled.connector)!;
+  t.equal(rig.relay.connectors.stateOf(connector), 'away');
+  await (await comeBack(t, rig, site)).expect('resumed');
+  t.notMatch(rig.log(), /"level":"error"/);
+});
+
+t.test('newcomers that come one after the other do not keep a dead one alive', async (t) => {
+  const clock = new FakeClock();
+  const rig = await startRig(t, { clock });
+  const site = await stand(t, rig, await rig.invite());
+  const first = await comeBack(t, rig, site);
+  await until(() => rig.relay.connections === 2);
+  await delivered();
+  clock.advance(3_000);
+  await comeBack(t, rig, site);
+  await until(() => rig.relay.connections === 3);
+  await delivered();
+  clock.advance(2_100);
+  await first.expect('resumed');
+});
+
+t.test('who finds the first visit taken while both waited has one of their own', async (t) => {
+  const rig = await startRig(t);
+  const invited = await inviteFor(rig, 'account');
+  const site = await stand(t, rig, invited);
+  site.control.socket.destroy();
+  await until(() => rig.relay.sessions.stateOf(invited.session) === 'awaitingReturn');
+  const engineers = [await openBy(rig, site.enrolled.connector), await openBy(rig, site.enrolled.connector)];
+  for (const engineer of engineers) await engineer.has('connection is interrupted; waiting for it');
+  const back = await comeBack(t, rig, site);
+  await back.expect('resumed');
+  const visits = [(await back.expect('visitRequest')).visit, (await back.expect('visitRequest')).visit];
+  t.equal(new Set(visits).size, 2);
+  for (const engineer of engineers) await engineer.has('Asking the customer');
+  t.same(
+    audited(rig, 'consent-asked').map(({ connector }) => connector),
+    [site.enrolled.connector, site.enrolled.connector],
+    'the audit file says which customer',
+  );
+});

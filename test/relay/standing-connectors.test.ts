@@ -76,6 +76,7 @@ t.test('one whose customer ended it is forgotten', async (t) => {
   const { connectors, open } = make(t);
   const { connector } = connectors.enroll(enrolment('1234-5678'));
   connectors.forget(connector);
+  t.equal(connectors.flush(), null);
   for (const registry of [connectors, open()]) {
     t.notOk(registry.has('1234-5678'));
     t.equal(registry.byKey(keyOf(connector)), null);
@@ -148,7 +149,11 @@ t.test('there is a most', async (t) => {
   writeFileSync(file, JSON.stringify(many));
   const full = open();
   t.match(full.enroll(enrolment('2222-2222')).problem, /already 10000 connectors/);
+  t.equal(full.spreadS, 500);
   t.ok(first);
+  full.revoke(full.byId('1000-0000')!);
+  t.equal(full.enroll(enrolment('3333-3333')).problem, null, 'those that may not come back make room');
+  t.notOk(full.has('1000-0000'));
 });
 
 t.test('a file that holds something else stops the start with its fix', async (t) => {
