@@ -12,6 +12,9 @@ import { ScreenFilter, type Charset } from './screen-filter.ts';
 import { ScreenQueue } from './screen-queue.ts';
 
 const LF = 0x0a;
+const SPACE = 0x20;
+/** What belongs together (a character and its marks, or its repetition) comes together: after so long nothing does. */
+const APART_MS = 1_000;
 
 /** What a terminal that takes nothing still gets of the daemon's output when it is read again: some screens. */
 const KEPT_BYTES = 8 * 1_024;
@@ -29,8 +32,13 @@ export class Screen {
   readonly safeText: (text: string) => string;
   /** Of what the terminal was given last. */
   #isAtLineStart = true;
+  /** Whether the last output given ended in a character, and when: the next may belong to it. */
+  #endsInCharacter = false;
+  #givenMs = 0;
+  readonly #clock: Clock;
 
   constructor(output: Writable, clock: Clock, charset: Charset) {
+    this.#clock = clock;
     this.#queue = new ScreenQueue(output, clock, {
       filter: (bytes) => this.#filtered(bytes),
       room: () => this.onRoom(),
@@ -63,9 +71,17 @@ export class Screen {
     });
   }
 
-  /** Sequences that neither draw nor move the cursor; `taken` when the terminal has them. */
-  control(sequences: string, taken: () => void): void {
-    this.#queue.say(() => sequences, taken);
+  /**
+   * Sequences that neither draw nor move the cursor. They are left out where they would stand between a character and
+   * what may belong to it, unless it is known that nothing does; `taken` tells whether the terminal has them.
+   */
+  control(sequences: string, nothingFollows: boolean, taken: (isGiven: boolean) => void): void {
+    let isGiven = false;
+    const make = (): string => {
+      isGiven = nothingFollows || !this.#endsInCharacter || this.#clock.now() - this.#givenMs >= APART_MS;
+      return isGiven ? sequences : '';
+    };
+    this.#queue.say(make, () => taken(isGiven));
   }
 
   /** Output of the daemon, as it came. False when no more is wanted for now: see `onRoom`. */
@@ -102,7 +118,12 @@ export class Screen {
 
   #filtered(bytes: Uint8Array): Uint8Array {
     const shown = this.#filter.filter(bytes);
-    if (shown.length > 0) this.#isAtLineStart = shown.at(-1) === LF;
+    if (shown.length > 0) {
+      this.#isAtLineStart = shown.at(-1) === LF;
+      // A sequence ends in a character, too: that it is taken for one only puts off what can wait.
+      this.#endsInCharacter = shown.at(-1)! >= SPACE;
+      this.#givenMs = this.#clock.now();
+    }
     return shown;
   }
 
@@ -118,6 +139,7 @@ export class Screen {
 
   #undo(): string {
     const undo = Buffer.from(this.#filter.finish()).toString('latin1');
+    this.#endsInCharacter = false;
     if (undo !== '') this.#isAtLineStart = false;
     return undo;
   }

@@ -42,15 +42,16 @@ export class TerminalTitle {
     if (this.#isWaiting || this.#wanted === this.#given) return;
     const keep = this.#given === null ? KEEP : '';
     const text = this.#wanted;
-    this.#given = text;
+    const sequences = text === null ? `${title('')}${GIVE_BACK}` : `${keep}${title(this.#safe(text))}`;
     this.#isWaiting = true;
-    this.#screen.control(
-      text === null ? `${title('')}${GIVE_BACK}` : `${keep}${title(this.#safe(text))}`,
-      () => {
-        this.#isWaiting = false;
-        this.#give();
-      },
-    );
+    // Its own title is back when no visit is shown.
+    this.#screen.control(sequences, text === null, (isGiven) => {
+      this.#isWaiting = false;
+      // Left out this time: whoever ticks shows it again.
+      if (!isGiven) return;
+      this.#given = text;
+      this.#give();
+    });
   }
 
   #safe(text: string): string {

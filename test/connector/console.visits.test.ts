@@ -252,6 +252,34 @@ t.test('the status line is the title: it follows the shown visit, and is given b
   t.equal(clock.armed, 0, 'nothing ticks when there is nothing to be seen');
 });
 
+t.test(
+  'the status line does not come between a character and what belongs to it, and comes later',
+  async (t) => {
+    for (const [before, behind, whole] of [
+      ['ab', '\u001b[5bx', 'abbbbbbx'],
+      ['e', '\u0301x', 'e\u0301x'],
+      ['\u{1f468}', '\u200d\u{1f469}x', '\u{1f468}\u200d\u{1f469}x'],
+    ] as const) {
+      const { titles, clock, console, began, show, screen } = make(true);
+      began('alice');
+      await screen();
+      clock.advance(500);
+      show('alice', before);
+      await screen();
+      const shown = titles.length;
+      console.moved('alice', 1, 1);
+      clock.advance(500);
+      await screen();
+      t.equal(titles.length, shown, 'not now');
+      show('alice', behind);
+      t.equal(await screen(), whole);
+      clock.advance(3_000);
+      await screen();
+      t.match(titles.at(-1), /1 B typed/);
+    }
+  },
+);
+
 t.test('the status line never touches what the daemon draws, whatever that is', async (t) => {
   const random = seededRandom(t);
   const pick = <T>(from: readonly T[]): T => from[random.integer(from.length)];
